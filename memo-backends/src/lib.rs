@@ -1,0 +1,1 @@
+//! The backends of `memokit`: implementations of [`memo_core::Cache`].

@@ -1,0 +1,69 @@
+//! The only source of time.
+//!
+//! A hit on an entry that can expire reads the clock, and `Instant::now` costs three whole hits, so ages come from
+//! the coarse monotonic clock where the system has one. It steps every 1 to 10 ms (the kernel's tick): an entry can
+//! be fresh for that much longer than its timeout, never for less than its timeout minus one step.
+
+use std::time::Duration;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use std::{sync::OnceLock, time::Instant};
+
+/// A point in monotonic time: nanoseconds since a start that is the same for the whole process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tick(u64);
+
+impl Tick {
+    /// Later than every reading of the clock: the deadline of an entry that never expires.
+    pub const NEVER: Tick = Tick(u64::MAX);
+
+    /// This much later; [`Tick::NEVER`] where that is past the end of time.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Tick {
+        let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        Tick(self.0.saturating_add(nanos))
+    }
+
+    /// How long after `earlier` this is, zero where it is before.
+    #[must_use]
+    pub fn since(self, earlier: Tick) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// The monotonic time now, for ages within this process.
+#[inline]
+#[must_use]
+pub fn now() -> Tick {
+    #[cfg(feature = "testing")]
+    if let Some(nanos) = crate::testing::clock::mocked_monotonic() {
+        return Tick(nanos);
+    }
+    monotonic()
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
+fn monotonic() -> Tick {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+    #[expect(clippy::cast_sign_loss, reason = "the kernel's monotonic clock starts at boot and is never negative")]
+    Tick(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[inline]
+fn monotonic() -> Tick {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let nanos = START.get_or_init(Instant::now).elapsed().as_nanos();
+    Tick(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// Milliseconds since 1970 on the wall clock: for the header of a stored entry, which other processes read.
+#[must_use]
+pub fn wall_millis() -> u64 {
+    #[cfg(feature = "testing")]
+    if let Some(millis) = crate::testing::clock::mocked_wall_millis() {
+        return millis;
+    }
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,3 @@
+//! The shared level: bytes in a [`Cache`](cache::Cache) backend.
+
+pub(crate) mod cache;

@@ -1,0 +1,1 @@
+//! One attribute turns a Rust function into a cached one.
