@@ -5,6 +5,8 @@
 pub mod clock;
 mod error;
 #[cfg(feature = "shared")]
+pub mod key;
+#[cfg(feature = "shared")]
 mod shared;
 #[cfg(feature = "testing")]
 pub mod testing;
