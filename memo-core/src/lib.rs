@@ -15,4 +15,4 @@ pub use error::{Error, ErrorKind};
 #[cfg(feature = "shared")]
 pub use shared::cache::{BoxFuture, Cache, Capabilities, Found, MAX_KEY_BYTES, TimeToLive, Want, check_key};
 #[cfg(feature = "shared")]
-pub use shared::codec;
+pub use shared::{codec, entry};

@@ -181,7 +181,7 @@ fn sets_are_found_wherever_they_are() {
     assert_eq!(digest(&HashMap::from([(1, &one)])), digest(&HashMap::from([(1, &other)])));
     assert_eq!(digest(&Cow::Borrowed(&one)), digest(&Cow::Borrowed(&other)));
     assert_eq!(digest(&Box::new(one.clone())), digest(&Box::new(other.clone())));
-    let sets = |set: &HashSet<u32>| HashSet::from([BTreeSet::from_iter(set.iter().copied())]);
+    let sets = |set: &HashSet<u32>| HashSet::from([set.iter().copied().collect::<BTreeSet<u32>>()]);
     assert_eq!(digest(&sets(&one)), digest(&sets(&other)));
 }
 

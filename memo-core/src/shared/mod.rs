@@ -2,3 +2,4 @@
 
 pub(crate) mod cache;
 pub mod codec;
+pub mod entry;
