@@ -7,8 +7,9 @@ const BUFFER: usize = 256;
 pub(super) struct Sink {
     buffer: [u8; BUFFER],
     filled: usize,
-    /// Made when the first buffer has run full; then everything before the buffer is in it.
-    hasher: Option<blake3::Hasher>,
+    /// Made when the first buffer has run full; then everything before the buffer is in it. Boxed, since moving its
+    /// 2 KB about would cost a short argument half as much again.
+    hasher: Option<Box<blake3::Hasher>>,
 }
 
 impl Sink {
@@ -67,7 +68,7 @@ impl Sink {
     #[cold]
     #[inline(never)]
     fn overflow(&mut self, bytes: &[u8]) {
-        let hasher = self.hasher.get_or_insert_with(blake3::Hasher::new);
+        let hasher = self.hasher.get_or_insert_with(Box::default);
         hasher.update(&self.buffer[..self.filled]);
         self.filled = 0;
         if bytes.len() < BUFFER {
