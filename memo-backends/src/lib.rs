@@ -1,1 +1,6 @@
 //! The backends of `memokit`: implementations of [`memo_core::Cache`].
+
+pub mod memory;
+mod number;
+
+pub use memory::MemoryCache;
