@@ -57,6 +57,20 @@ fn monotonic() -> Tick {
     Tick(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
+/// Measures how long a load takes, finely and in real time also under a mock clock.
+pub(crate) struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "this module is where time comes from")]
+    pub(crate) fn start() -> Self {
+        Stopwatch(std::time::Instant::now())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// Milliseconds since 1970 on the wall clock: for the header of a stored entry, which other processes read.
 #[must_use]
 pub fn wall_millis() -> u64 {
