@@ -2,7 +2,7 @@
 //!
 //! A cursor goes round through the keys; all processes share it, since it is kept beside the entries. LMDB gives back
 //! whole pages only, so an eviction drops runs of neighbours, and skips seven times as many after each, so that
-//! not all of one function's entries go first.
+//! not all of one function's entries go first. Large entries have pages of their own, and runs of them end early.
 
 use super::env::{CURSOR_KEY, Opened, is_own};
 use super::value::Stored;
@@ -14,9 +14,9 @@ const WRITES_PER_SWEEP: u32 = 8;
 const SWEPT: usize = 16;
 /// Looked at for expired ones before a live entry is evicted.
 const SWEPT_WHEN_FULL: usize = 4_096;
-/// Neighbours that are evicted together, and those that are skipped then.
+/// Neighbours that are evicted together, and how many are skipped for each.
 const RUN: usize = 64;
-const SKIPPED: usize = 7 * RUN;
+const SKIPPED_EACH: usize = 7;
 
 /// How much the entries of a folder may take.
 #[derive(Clone, Copy)]
@@ -46,23 +46,22 @@ impl Room {
     /// Makes room for a write of so many bytes, and sweeps a little where it is this write's turn.
     pub(super) fn prepare(self, opened: &Opened, txn: &mut RwTxn<'_>, bytes: u64, turn: u32) -> Result<()> {
         if turn.is_multiple_of(WRITES_PER_SWEEP) {
-            pass(opened, txn, 0, SWEPT)?;
+            sweep(opened, txn, SWEPT)?;
         }
         if used(opened, txn)? + bytes <= self.pages {
             return Ok(());
         }
-        pass(opened, txn, 0, SWEPT_WHEN_FULL)?;
+        sweep(opened, txn, SWEPT_WHEN_FULL)?;
         // A little more than asked for, so that not every write comes here.
         let target = self.pages - self.pages / 32;
-        while used(opened, txn)? + bytes > target && pass(opened, txn, RUN, SKIPPED)? {}
-        Ok(())
+        evict(opened, txn, target.saturating_sub(bytes))
     }
 
     /// Drops entries of so many bytes together, at least.
     pub(super) fn free(self, opened: &Opened, txn: &mut RwTxn<'_>, bytes: u64) -> Result<()> {
         let before = used(opened, txn)?;
         let target = before.saturating_sub(bytes.max(self.pages / 16));
-        while used(opened, txn)? > target && pass(opened, txn, RUN, SKIPPED)? {}
+        evict(opened, txn, target)?;
         // Writes something even if there was nothing to drop: each transaction that writes brings the pages that
         // earlier ones gave back closer to being used.
         let cursor = opened.entries.get(txn, CURSOR_KEY)?.unwrap_or_default().to_vec();
@@ -76,13 +75,29 @@ fn used(opened: &Opened, txn: &RwTxn<'_>) -> Result<u64> {
     Ok((stat.branch_pages + stat.leaf_pages + stat.overflow_pages) as u64 * opened.page_bytes)
 }
 
-/// Drops the first `evicted` entries behind the cursor, and the expired ones of the next `swept`; the cursor then
-/// stands behind those. Whether there may be entries left.
-fn pass(opened: &Opened, txn: &mut RwTxn<'_>, evicted: usize, swept: usize) -> Result<bool> {
+/// Drops entries until they take no more than this.
+fn evict(opened: &Opened, txn: &mut RwTxn<'_>, target: u64) -> Result<()> {
+    loop {
+        let over = used(opened, txn)?.saturating_sub(target);
+        if over == 0 || !pass(opened, txn, over, 0)? {
+            return Ok(());
+        }
+    }
+}
+
+/// Drops the expired ones of so many entries.
+fn sweep(opened: &Opened, txn: &mut RwTxn<'_>, entries: usize) -> Result<()> {
+    pass(opened, txn, 0, entries).map(drop)
+}
+
+/// Drops a run of entries behind the cursor, of `bytes` together or a little more; looks at `swept` more, and as many
+/// as the run asks for, and drops the expired ones of those. The cursor then stands behind all of them. Whether there
+/// may be entries left.
+fn pass(opened: &Opened, txn: &mut RwTxn<'_>, mut bytes: u64, mut swept: usize) -> Result<bool> {
     let cursor = opened.entries.get(txn, CURSOR_KEY)?.unwrap_or_default().to_vec();
     let start = if cursor.is_empty() { Bound::Unbounded } else { Bound::Excluded(&*cursor) };
     let mut doomed = Vec::new();
-    let (mut last, mut passed) = (Vec::new(), 0);
+    let (mut last, mut any) = (Vec::new(), false);
     for entry in opened.entries.range(txn, &(start, Bound::Unbounded))? {
         let (key, stored) = entry?;
         // Ours lie behind all entries. Behind the last entry the cursor starts over.
@@ -90,12 +105,19 @@ fn pass(opened: &Opened, txn: &mut RwTxn<'_>, evicted: usize, swept: usize) -> R
             last.clear();
             break;
         }
-        if passed < evicted || Stored::live(stored).is_none() {
+        any = true;
+        key.clone_into(&mut last);
+        if bytes > 0 && doomed.len() < RUN {
+            bytes = bytes.saturating_sub((key.len() + stored.len()) as u64);
+            swept += SKIPPED_EACH;
+            doomed.push(key.to_vec());
+            continue;
+        }
+        if Stored::live(stored).is_none() {
             doomed.push(key.to_vec());
         }
-        passed += 1;
-        if passed == evicted + swept {
-            last = key.to_vec();
+        swept -= 1;
+        if swept == 0 {
             break;
         }
     }
@@ -105,5 +127,5 @@ fn pass(opened: &Opened, txn: &mut RwTxn<'_>, evicted: usize, swept: usize) -> R
     if last != cursor {
         opened.entries.put(txn, CURSOR_KEY, &last)?;
     }
-    Ok(passed > 0 || !cursor.is_empty())
+    Ok(any || !cursor.is_empty())
 }
