@@ -8,6 +8,8 @@ mod room;
 mod session;
 mod state;
 mod store;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use self::config::FileCacheBuilder;
