@@ -56,6 +56,8 @@ fn a_dirty_folder_survives_in_the_same_boot_only() -> Outcome {
     if cfg!(target_os = "linux") {
         change_state(folder.path(), "dirty", false)?;
         assert_eq!(entry(folder.path())?.as_deref(), Some(&b"v"[..]));
+        let state = fs::read_to_string(folder.path().join("state"))?;
+        assert!(state.contains("\nmark clean\n"), "synced for the process that was killed");
     }
     for restart in 1..=3 {
         change_state(folder.path(), "dirty", true)?;
@@ -123,6 +125,23 @@ fn a_foreign_file_is_set_aside() -> Outcome {
         assert_eq!(entry(folder.path())?, None);
         assert_eq!(fs::read(folder.path().join(format!("entries.set-aside-{}/data.mdb", number + 1)))?, *foreign);
         closed_with_an_entry(folder.path())?;
+        assert_eq!(entry(folder.path())?.as_deref(), Some(&b"v"[..]));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_folder_without_its_file_starts_anew() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    closed_with_an_entry(folder.path())?;
+    let data = folder.path().join("entries/data.mdb");
+    for lose in [|path: &Path| fs::remove_file(path), |path: &Path| fs::write(path, "")] {
+        lose(&data)?;
+        let cache = FileCache::open(folder.path())?;
+        assert_eq!(cache.get("k")?, None);
+        assert!(fs::read_to_string(folder.path().join("state"))?.contains("\nmark dirty\n"));
+        cache.set("k", b"v", None)?;
+        drop(cache);
         assert_eq!(entry(folder.path())?.as_deref(), Some(&b"v"[..]));
     }
     Ok(())

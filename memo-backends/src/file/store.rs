@@ -218,7 +218,10 @@ fn open_entries(folder: &Folder, config: &FileCacheBuilder) -> Result<(Opened, R
     let mut map_bytes = config.map_bytes()?;
     let state = door.state()?;
     let there = folder.entries().symlink_metadata().is_ok();
-    let mut fresh = !there;
+    // An empty file is made into a new environment by LMDB, which is a write.
+    let data = folder.entries().join("data.mdb");
+    let mut fresh =
+        !there || (alone && folder.entries().is_dir() && data.metadata().map_or(0, |found| found.len()) == 0);
     if !alone {
         // All processes reserve as much, else one could write where another can't read.
         let Some(state) = state.as_ref().filter(|_| there) else {
@@ -238,6 +241,11 @@ fn open_entries(folder: &Folder, config: &FileCacheBuilder) -> Result<(Opened, R
         let now = State::now(clean, map_bytes);
         if door.state()?.as_ref() != Some(&now) {
             door.set_state(&now)?;
+        }
+        if !clean {
+            // Left by a process that was killed: the next sync of this one is for its writes too.
+            door.start_writing()?;
+            active = true;
         }
     }
     door.enter()?;
