@@ -71,13 +71,27 @@ impl Stopwatch {
     }
 }
 
-/// Milliseconds since 1970 on the wall clock: for the header of a stored entry, which other processes read.
+/// Milliseconds since 1970 on the wall clock: for the header of a stored entry, which other processes read. As coarse
+/// as [`now`], since a hit on such an entry reads it.
 #[must_use]
 pub fn wall_millis() -> u64 {
     #[cfg(feature = "testing")]
     if let Some(millis) = crate::testing::clock::mocked_wall_millis() {
         return millis;
     }
+    wall()
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
+fn wall() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds * 1_000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn wall() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -157,7 +157,7 @@ fn scan_is_literal(s: &Subject<'_>, _: Advance<'_>) {
     s.holds(keys.iter().all(|key| all.binary_search(key).is_ok()), "every key in a scan of the empty prefix");
 }
 
-fn clear_counts(s: &Subject<'_>, _: Advance<'_>) {
+fn clear_counts(s: &Subject<'_>, advance: Advance<'_>) {
     if !s.capabilities().scan {
         return;
     }
@@ -173,6 +173,9 @@ fn clear_counts(s: &Subject<'_>, _: Advance<'_>) {
     s.same(&s.ok(s.clear(&s.key("in:1"))), &1_111, "clear of the keys that start with 1");
     s.same(&s.ok(s.clear(&s.key("in:"))), &1_389, "clear of the others");
     s.same(&s.ok(s.clear(&s.key("in:"))), &0, "a second clear");
+    s.ok(s.set(&keys[0], b"v", Some(SHORT)));
+    advance(PAST_SHORT);
+    s.same(&s.ok(s.clear(&s.key("in:"))), &0, "clear of an expired entry");
     for key in neighbours.iter().filter(|key| !key.ends_with('*')) {
         s.finds(key, b"neighbour");
     }

@@ -97,9 +97,9 @@ fn replaced_takes_the_new(s: &Subject<'_>, advance: Advance<'_>) {
 }
 
 fn expired_is_absent(s: &Subject<'_>, advance: Advance<'_>) {
-    let names = ["get", "read", "add", "remove", "remove_many", "touch", "increment", "clear"];
+    let names = ["get", "read", "add", "remove", "remove_many", "touch", "increment"];
     let keys = names.map(|name| s.key(name));
-    let [get, read, add, remove, remove_many, touch, increment, clear] = &keys;
+    let [get, read, add, remove, remove_many, touch, increment] = &keys;
     for key in &keys {
         s.ok(s.set(key, b"41", Some(SHORT)));
     }
@@ -116,9 +116,6 @@ fn expired_is_absent(s: &Subject<'_>, advance: Advance<'_>) {
     if capable.increment {
         s.same(&s.ok(s.increment(increment, 1, None)), &1, "increment of an expired entry");
         s.finds(increment, b"1");
-    }
-    if capable.scan {
-        s.same(&s.ok(s.clear(clear)), &0, "clear of an expired entry");
     }
     s.same(&s.ok(s.add(add, b"new", None)), &true, "add over an expired entry");
     s.finds(add, b"new");
