@@ -1,5 +1,6 @@
 //! `RedisCache` on a healthy server.
 #![cfg(feature = "redis-tokio")]
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 #[expect(dead_code, reason = "other tests use the rest")]
 mod support;

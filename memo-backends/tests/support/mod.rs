@@ -1,5 +1,6 @@
 //! What the tests of Redis share: a server, and errors that say what to do where there is none.
 
+pub(crate) mod proxy;
 pub(crate) mod server;
 
 use server::{Server, find_program};
