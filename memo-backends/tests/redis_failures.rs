@@ -129,6 +129,32 @@ fn a_server_that_hangs_is_a_timeout_and_works_after_it() {
     assert!(runtime.block_on(cache.remove_async("key")).unwrap());
 }
 
+#[test]
+fn a_primary_that_became_a_replica_is_looked_up_again() {
+    let server = own_server();
+    let cache = cache(&server);
+    let runtime = Runtime::new().unwrap();
+    let mut admin = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    cache.set("key", b"value", None).unwrap();
+    runtime.block_on(cache.get_async("key")).unwrap();
+    let connections = |admin: &mut redis::Connection| -> u64 {
+        let info: String = redis::cmd("INFO").arg("stats").query(admin).unwrap();
+        info.lines().find_map(|line| line.strip_prefix("total_connections_received:")?.parse().ok()).unwrap()
+    };
+
+    redis::cmd("REPLICAOF").arg("127.0.0.1").arg("1").exec(&mut admin).unwrap();
+    let before = connections(&mut admin);
+    for _ in 0..2 {
+        assert_eq!(cache.set("key", b"value", None).unwrap_err().kind(), ErrorKind::Unavailable);
+        let error = runtime.block_on(cache.set_async("key", b"value", None)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+    }
+    assert_eq!(connections(&mut admin) - before, 2);
+
+    redis::cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut admin).unwrap();
+    cache.set("key", b"value", None).unwrap();
+}
+
 #[derive(Clone, Copy)]
 enum GiveUp {
     AsyncDrop,

@@ -3,7 +3,6 @@
 //! Tests of Redis are never skipped: where there is no server it is installed, or the run fails and says what to do.
 
 #[path = "../../memo-backends/tests/support/server.rs"]
-#[expect(dead_code, reason = "the tests of memo-backends use the rest")]
 mod server;
 
 use server::{Server, find_program};

@@ -3,7 +3,7 @@
 use super::abandoned::{Abandoned, Identity};
 use super::command::{Commands, Effect, Nonsense, Operation, ping};
 use super::config::Config;
-use super::error::{Failure, server_error};
+use super::error::{Failure, is_demoted, server_error};
 use super::handshake;
 use memo_core::Error;
 use memo_core::clock::{self, Tick};
@@ -14,6 +14,10 @@ use std::time::Duration;
 /// A connection that was silent for longer is asked for a sign of life before an operation that must not run twice.
 /// Reads and plain writes never pay for that: they are sent again on a new connection instead.
 pub(super) const TRUSTED_FOR: Duration = Duration::from_millis(10);
+
+/// How often an operation is sent again. Once is enough for the connections of one lost server; the second is for one
+/// that another thread returned in between.
+pub(super) const MORE_ATTEMPTS: u32 = 2;
 
 /// The idle connections, and how many there are in all.
 #[derive(Default)]
@@ -64,6 +68,7 @@ impl Pool {
         abandoned: &Abandoned,
         operation: &Operation<'_, T>,
     ) -> Result<Vec<Value>, Failure> {
+        let mut more_attempts = MORE_ATTEMPTS;
         loop {
             let mut place = self.take(config, abandoned)?;
             let Some(link) = place.link.as_mut() else { return Err(Failure::Nonsense) };
@@ -74,11 +79,11 @@ impl Pool {
                 Ok(replies) => {
                     link.fresh = false;
                     link.last_answer = clock::now();
-                    drop(place);
-                    return match server_error(&replies) {
-                        Some(error) => Err(Failure::Reported(error.into())),
-                        None => Ok(replies),
-                    };
+                    let Some(error) = server_error(&replies) else { return Ok(replies) };
+                    if is_demoted(&error) {
+                        place.discard(false);
+                    }
+                    return Err(Failure::Reported(error.into()));
                 }
                 Err(failure) => {
                     if sent && operation.effect != Effect::Read {
@@ -89,9 +94,10 @@ impl Pool {
                     // A connection that had been idle was most likely closed by the server long before. A new one
                     // that fails, or a server that is slow, would fail again.
                     let harmless = !sent || operation.effect != Effect::Once;
-                    if was_fresh || timeout || !harmless {
+                    if was_fresh || timeout || !harmless || more_attempts == 0 {
                         return Err(failure);
                     }
+                    more_attempts -= 1;
                 }
             }
         }

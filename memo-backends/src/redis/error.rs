@@ -128,6 +128,12 @@ fn harmless_text(error: &RedisError) -> String {
     }
 }
 
+/// Whether the connection leads to a server that was the primary and no longer is. Another look-up of the address may
+/// lead to the new one, so such a connection is not kept.
+pub(super) fn is_demoted(error: &ServerError) -> bool {
+    error.kind() == Some(ServerErrorKind::ReadOnly)
+}
+
 /// The first error of the server among the replies, also within a transaction's.
 pub(super) fn server_error(replies: &[redis::Value]) -> Option<ServerError> {
     replies.iter().find_map(|reply| match reply {

@@ -5,10 +5,10 @@
 //! each.
 
 use super::abandoned::{Abandoned, Identity};
-use super::blocking::TRUSTED_FOR;
+use super::blocking::{MORE_ATTEMPTS, TRUSTED_FOR};
 use super::command::{Commands, Effect, Nonsense, Operation, ping};
 use super::config::Config;
-use super::error::{Failure, server_error};
+use super::error::{Failure, is_demoted, server_error};
 use super::handshake;
 use memo_core::Error;
 use memo_core::clock::{self, Tick};
@@ -111,6 +111,7 @@ impl Runtimes {
         operation: &Operation<'_, T>,
     ) -> Result<Vec<Value>, Failure> {
         let slot = self.slot(handle);
+        let mut more_attempts = MORE_ATTEMPTS;
         loop {
             let (link, fresh) = slot.link(config, abandoned).await?;
             let mut sent = false;
@@ -118,10 +119,11 @@ impl Runtimes {
             let result = timeout_at(deadline, link.attempt(abandoned, operation, &mut sent)).await;
             let failure = match result {
                 Ok(Ok(replies)) => {
-                    return match server_error(&replies) {
-                        Some(error) => Err(Failure::Reported(error.into())),
-                        None => Ok(replies),
-                    };
+                    let Some(error) = server_error(&replies) else { return Ok(replies) };
+                    if is_demoted(&error) {
+                        slot.retire(&link);
+                    }
+                    return Err(Failure::Reported(error.into()));
                 }
                 Ok(Err(failure)) => failure,
                 Err(_) => Failure::Late,
@@ -130,9 +132,10 @@ impl Runtimes {
             // operation opens another, and others that still wait on this one may get their answers.
             slot.retire(&link);
             let harmless = !sent || operation.effect != Effect::Once;
-            if fresh || failure.is_timeout() || !harmless {
+            if fresh || failure.is_timeout() || !harmless || more_attempts == 0 {
                 return Err(failure);
             }
+            more_attempts -= 1;
         }
     }
 

@@ -135,12 +135,18 @@ impl Server {
         }
     }
 
-    /// Whether it answers PING. Another server on the same port can't be mistaken for it: ours ends where it can't bind.
+    /// Whether it answers, and is the one that was started: another may have taken the port.
     fn answers(&self) -> bool {
+        let Some(pid) = self.pid() else { return false };
         let Ok(mut stream) = TcpStream::connect_timeout(&self.address(), BETWEEN_TRIES) else { return false };
         let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
-        let mut answer = [0; 7];
-        stream.write_all(b"PING\r\n").is_ok() && stream.read_exact(&mut answer).is_ok() && &answer == b"+PONG\r\n"
+        if stream.write_all(b"INFO server\r\nQUIT\r\n").is_err() {
+            return false;
+        }
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let line = format!("process_id:{pid}\r\n");
+        answer.windows(line.len()).any(|bytes| bytes == line.as_bytes())
     }
 
     fn log_tail(&self) -> String {
