@@ -16,7 +16,7 @@ use support::server::Server;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-const SHORT: Duration = Duration::from_millis(150);
+const SHORT: Duration = Duration::from_millis(250);
 
 fn cache(server: &Server) -> RedisCache {
     RedisCache::builder(server.url()).connect_timeout(SHORT).operation_timeout(SHORT).build().unwrap()

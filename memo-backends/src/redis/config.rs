@@ -16,6 +16,7 @@ use std::time::Duration;
 ///
 /// # fn main() -> Result<(), memo_core::Error> {
 /// let cache = RedisCache::builder("redis://user:secret@cache.internal:6379/2")
+///     .connect_timeout(Duration::from_millis(200))
 ///     .operation_timeout(Duration::from_millis(100))
 ///     .pool_size(32)
 ///     .build()?;
