@@ -4,7 +4,11 @@
 pub mod file;
 pub mod memory;
 mod number;
+#[cfg(feature = "redis")]
+mod redis;
 
 #[cfg(feature = "file")]
 pub use file::FileCache;
 pub use memory::MemoryCache;
+#[cfg(feature = "redis")]
+pub use redis::{RedisCache, RedisCacheBuilder};

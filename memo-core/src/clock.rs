@@ -51,6 +51,7 @@ fn monotonic() -> Tick {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 #[inline]
+#[expect(clippy::disallowed_methods, reason = "this is the source of time")]
 fn monotonic() -> Tick {
     static START: OnceLock<Instant> = OnceLock::new();
     let nanos = START.get_or_init(Instant::now).elapsed().as_nanos();
@@ -74,6 +75,7 @@ impl Stopwatch {
 /// Milliseconds since 1970 on the wall clock: for the header of a stored entry, which other processes read. As coarse
 /// as [`now`], since a hit on such an entry reads it.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the source of time")]
 pub fn wall_millis() -> u64 {
     #[cfg(feature = "testing")]
     if let Some(millis) = crate::testing::clock::mocked_wall_millis() {
