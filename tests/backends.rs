@@ -51,3 +51,26 @@ async fn tasks_do_too() {
     });
     all.await.unwrap();
 }
+
+mod namesakes {
+    fn one() -> u8 {
+        #[memokit::cached(cache = "default", local = false)]
+        fn load(n: u8) -> u8 {
+            n + 1
+        }
+        load(1)
+    }
+
+    fn two() -> u8 {
+        #[memokit::cached(cache = "default", local = false)]
+        fn load(n: u8) -> u8 {
+            n + 2
+        }
+        load(1)
+    }
+
+    #[test]
+    fn nested_functions_of_one_name_never_share() {
+        assert_eq!((one(), two(), one(), two()), (2, 3, 2, 3));
+    }
+}
