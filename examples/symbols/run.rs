@@ -1,0 +1,177 @@
+//! The whole job: index, run after run, the table, the verdict.
+
+use crate::args::Options;
+use crate::failure::Failure;
+use crate::index::{self, Index};
+use crate::interrupt::{self, Stop};
+use crate::ledger::Versions;
+use crate::load::{self, Plan, Seen};
+use crate::lookup;
+use crate::report::{self, Row};
+use crate::service::{Answer, Running, Service};
+use crate::store::{self, Store};
+use crate::workload::Workload;
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+
+/// Does what the options ask for. The exit code tells whether all answers were right.
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
+    // What can be refused is refused before the index is built, which takes a while.
+    let folders = index::folders(&options.folders)?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+    let listener = TcpListener::bind(address)
+        .map_err(|error| Failure::because(format_args!("can't listen on {address}"), error))?;
+    let runtime = Runtime::new().map_err(|error| Failure::because("can't start threads", error))?;
+    let work = tempfile::Builder::new()
+        .prefix("memokit-symbols-")
+        .tempdir()
+        .map_err(|error| Failure::because("can't make a temporary folder", error))?;
+    let stop = Stop::default();
+    runtime.spawn({
+        let stop = stop.clone();
+        async move {
+            interrupt::requested().await;
+            stop.set();
+        }
+    });
+
+    let index = index::build(&folders, options.files, &stop);
+    report::index(&folders, &index, options);
+    let entries = index.entries();
+    let workload = Workload::new(&entries, options.missing, options.seed).map(Arc::new);
+    if stop.is_set() {
+        return Err(Failure::interrupted());
+    }
+    let Some(workload) = workload else {
+        return Err(Failure::usage("there is no ELF file with a build id in these folders"));
+    };
+    let catalogues = write_catalogues(&index, work.path())?;
+
+    let mut job =
+        Job { options, listener, runtime, work: work.path(), catalogues, workload, references: HashMap::new(), stop };
+    job.all_runs()
+}
+
+/// Writes the catalogue of each folder.
+fn write_catalogues(index: &Index, work: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let write = |(number, entries): (usize, &Vec<store::Entry>)| {
+        let path = work.join(format!("catalogue-{number}"));
+        store::write_catalogue(&path, entries.iter())
+            .map_err(|error| Failure::because(format_args!("can't write {}", path.display()), error))?;
+        Ok(path)
+    };
+    index.folders.iter().enumerate().map(write).collect()
+}
+
+/// What all runs share.
+struct Job<'a> {
+    options: &'a Options,
+    listener: TcpListener,
+    runtime: Runtime,
+    work: &'a Path,
+    catalogues: Vec<PathBuf>,
+    workload: Arc<Workload>,
+    /// The right answers, as found without the cache, to names that get no uploads.
+    references: HashMap<usize, Answer>,
+    stop: Stop,
+}
+
+impl Job<'_> {
+    fn all_runs(&mut self) -> Result<ExitCode, Failure> {
+        if self.options.requests > 0 {
+            report::workload(&self.workload, self.options);
+        }
+        let mut rows = Vec::new();
+        for (number, mode) in ["no cache"].into_iter().enumerate() {
+            if self.options.requests > 0 {
+                rows.push(self.run(number, mode)?);
+            }
+            if self.stop.is_set() {
+                return Err(Failure::interrupted());
+            }
+        }
+        if !rows.is_empty() {
+            report::runs(&rows);
+        }
+        if self.options.serve {
+            self.serve()?;
+        }
+        Ok(if rows.iter().all(Row::is_right) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// Serves until the user wants an end.
+    fn serve(&self) -> Result<(), Failure> {
+        let store = self.store("uploads")?;
+        let server = self.start(store)?;
+        report::serving(server.address, &self.workload);
+        self.stop.wait();
+        self.runtime.block_on(server.stop()).map_err(|error| Failure::because("the server failed", error))
+    }
+
+    /// A store with the indexed files, and with nothing uploaded yet.
+    fn store(&self, uploads: &str) -> Result<Arc<Store>, Failure> {
+        let store = Store::new(self.work.join(uploads), self.catalogues.clone());
+        store.map(Arc::new).map_err(|error| Failure::because("can't make the folder for uploads", error))
+    }
+
+    fn start(&self, store: Arc<Store>) -> Result<Running, Failure> {
+        Running::start(self.runtime.handle(), &self.listener, Service { store })
+            .map_err(|error| Failure::because("can't start the server", error))
+    }
+
+    fn run(&mut self, number: usize, mode: &str) -> Result<Row, Failure> {
+        // Each run starts from the same files.
+        let store = self.store(&format!("uploads-{number}"))?;
+        let versions = self.workload.uploads.iter().map(|upload| {
+            let name = self.workload.name(upload.index);
+            let first = Answer::to_look_up(name, lookup::uncached(&store, name).as_ref());
+            (upload.index, Versions::new(name.clone(), upload, first))
+        });
+        let versions = versions.collect();
+        let before = store.effort();
+
+        let server = self.start(Arc::clone(&store))?;
+        let plan = Plan {
+            requests: self.options.requests,
+            time: self.options.time,
+            clients: self.options.clients,
+            upload_share: self.options.uploads,
+            seed: self.options.seed,
+        };
+        let mut seen = load::drive(server.address, &self.workload, versions, &plan, mode, &self.stop)
+            .map_err(|error| Failure::because("can't run the clients", error))?;
+        self.runtime.block_on(server.stop()).map_err(|error| Failure::because("the server failed", error))?;
+        let effort = store.effort().since(before);
+        self.compare(&store, &mut seen);
+        Ok(Row::new(mode, seen, effort))
+    }
+
+    /// Compares all distinct answers with those found without the cache.
+    fn compare(&mut self, store: &Store, seen: &mut Seen) {
+        for (index, answers) in std::mem::take(&mut seen.answers) {
+            let name = self.workload.name(index);
+            let right = self
+                .references
+                .entry(index)
+                .or_insert_with(|| Answer::to_look_up(name, lookup::uncached(store, name).as_ref()));
+            seen.compared += 1;
+            for (answer, times) in answers {
+                if answer != *right {
+                    seen.wrong += times;
+                    seen.complain(format!(
+                        "wrong: GET {}: {} {:?}, without the cache {} {:?}",
+                        name.path(),
+                        answer.status,
+                        answer.body,
+                        right.status,
+                        right.body
+                    ));
+                }
+            }
+        }
+    }
+}
