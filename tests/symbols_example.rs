@@ -126,9 +126,12 @@ fn a_port_in_use_is_told_with_code_1() {
 }
 
 #[test]
+#[cfg(unix)]
 fn a_server_that_is_kept_prints_its_address() {
     let folder = files();
+    let work = tempfile::tempdir().expect("a folder");
     let mut server = Command::new(program())
+        .env("TMPDIR", work.path())
         .args(["--serve", "--requests", "0", text(folder.path())])
         .stdout(Stdio::piped())
         .spawn()
@@ -145,7 +148,9 @@ fn a_server_that_is_kept_prints_its_address() {
         connection.read_to_string(&mut answer).expect("an answer");
         answer
     });
-    server.kill().expect("it still runs");
-    server.wait().expect("it ends");
+    let interrupt = Command::new("kill").args(["-INT", &server.id().to_string()]).status();
+    assert!(interrupt.expect("it still runs").success());
+    assert!(server.wait().expect("it ends").success());
+    assert_eq!(fs::read_dir(work.path()).expect("a folder").count(), 0, "its temporary folder is gone");
     assert!(answer.expect("an address").contains("200 OK"));
 }

@@ -80,11 +80,14 @@ impl Seen {
     }
 }
 
+/// The versions of each name that gets uploads, by the place of the name.
+pub(crate) type AllVersions = HashMap<usize, Versions>;
+
 /// What the clients share.
 struct Shared {
     address: SocketAddr,
     workload: Arc<Workload>,
-    versions: HashMap<usize, Versions>,
+    versions: Arc<AllVersions>,
     plan: Plan,
     deadline: Instant,
     begun: AtomicU64,
@@ -101,11 +104,22 @@ impl Shared {
     }
 }
 
+/// Looks up each name that got uploads once more. Nothing is on its way, so only the newest version is right.
+pub(crate) async fn at_rest(address: SocketAddr, workload: &Workload, versions: &AllVersions, seen: &mut Seen) {
+    let mut client = Client::new(address);
+    for (&index, versions) in versions {
+        if let Err(error) = look_up_version(&mut client, &workload.name(index).path(), versions, seen).await {
+            seen.failed += 1;
+            seen.complain(error);
+        }
+    }
+}
+
 /// Drives a server until the plan is done. The clients run on a thread of their own.
 pub(crate) fn drive(
     address: SocketAddr,
     workload: &Arc<Workload>,
-    versions: HashMap<usize, Versions>,
+    versions: &Arc<AllVersions>,
     plan: &Plan,
     what: &str,
     stop: &Stop,
@@ -114,7 +128,7 @@ pub(crate) fn drive(
     let shared = Arc::new(Shared {
         address,
         workload: Arc::clone(workload),
-        versions,
+        versions: Arc::clone(versions),
         plan: plan.clone(),
         deadline: started + plan.time,
         begun: AtomicU64::new(0),
@@ -157,11 +171,6 @@ async fn all_clients(shared: &Arc<Shared>) -> Seen {
         }
     }
     seen.elapsed = started.elapsed();
-    // At rest, the newest version is the only right answer.
-    let mut client = Client::new(shared.address);
-    for &index in shared.versions.keys() {
-        look_up(shared, &mut client, index, &mut seen, Timing::Ignored).await;
-    }
     seen
 }
 
@@ -176,42 +185,34 @@ async fn one_client(shared: Arc<Shared>, number: u64) -> Seen {
             upload(&shared, &mut client, index, &mut seen).await;
             for _ in 0..LOOK_UPS_AFTER {
                 if shared.next() {
-                    look_up(&shared, &mut client, index, &mut seen, Timing::Taken).await;
+                    look_up(&shared, &mut client, index, &mut seen).await;
                 }
             }
         } else {
-            look_up(&shared, &mut client, shared.workload.pick(&mut rng), &mut seen, Timing::Taken).await;
+            look_up(&shared, &mut client, shared.workload.pick(&mut rng), &mut seen).await;
         }
     }
     seen
 }
 
-/// Whether a look-up counts as one of the run.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Timing {
-    Taken,
-    Ignored,
+async fn look_up(shared: &Shared, client: &mut Client, index: usize, seen: &mut Seen) {
+    let path = shared.workload.name(index).path();
+    let started = Instant::now();
+    let answer = match shared.versions.get(&index) {
+        Some(versions) => look_up_version(client, &path, versions, seen).await,
+        None => client.get(&path).await.map(|answer| seen.note(index, answer, 1)),
+    };
+    seen.latencies.push(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
+    seen.requests += 1;
+    if let Err(error) = answer {
+        seen.failed += 1;
+        seen.complain(error);
+    }
 }
 
-async fn look_up(shared: &Shared, client: &mut Client, index: usize, seen: &mut Seen, timing: Timing) {
-    let name = shared.workload.name(index);
-    let path = name.path();
-    let versions = shared.versions.get(&index);
-    let floor = versions.map(Versions::floor);
-    let started = Instant::now();
-    let answer = client.get(&path).await;
-    if timing == Timing::Taken {
-        seen.latencies.push(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
-        seen.requests += 1;
-    }
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error) => {
-            seen.failed += 1;
-            return seen.complain(error);
-        }
-    };
-    let (Some(versions), Some(floor)) = (versions, floor) else { return seen.note(index, answer, 1) };
+async fn look_up_version(client: &mut Client, path: &str, versions: &Versions, seen: &mut Seen) -> Result<(), String> {
+    let floor = versions.floor();
+    let answer = client.get(path).await?;
     match versions.judge(floor, &answer) {
         Verdict::Right => {}
         Verdict::Stale => {
@@ -223,6 +224,7 @@ async fn look_up(shared: &Shared, client: &mut Client, index: usize, seen: &mut 
             seen.complain(format!("wrong: GET {path}: {} {:?}", answer.status, answer.body));
         }
     }
+    Ok(())
 }
 
 async fn upload(shared: &Shared, client: &mut Client, index: usize, seen: &mut Seen) {

@@ -40,12 +40,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     });
 
     let index = index::build(&folders, options.files, &stop);
-    report::index(&folders, &index, options);
-    let entries = index.entries();
-    let workload = Workload::new(&entries, options.missing, options.seed).map(Arc::new);
     if stop.is_set() {
         return Err(Failure::interrupted());
     }
+    report::index(&folders, &index, options);
+    let entries = index.entries();
+    let workload = Workload::new(&entries, options.missing, options.seed).map(Arc::new);
     let Some(workload) = workload else {
         return Err(Failure::usage("there is no ELF file with a build id in these folders"));
     };
@@ -131,7 +131,7 @@ impl Job<'_> {
             let first = Answer::to_look_up(name, lookup::uncached(&store, name).as_ref());
             (upload.index, Versions::new(name.clone(), upload, first))
         });
-        let versions = versions.collect();
+        let versions = Arc::new(versions.collect());
         let before = store.effort();
 
         let server = self.start(Arc::clone(&store))?;
@@ -142,10 +142,11 @@ impl Job<'_> {
             upload_share: self.options.uploads,
             seed: self.options.seed,
         };
-        let mut seen = load::drive(server.address, &self.workload, versions, &plan, mode, &self.stop)
+        let mut seen = load::drive(server.address, &self.workload, &versions, &plan, mode, &self.stop)
             .map_err(|error| Failure::because("can't run the clients", error))?;
-        self.runtime.block_on(server.stop()).map_err(|error| Failure::because("the server failed", error))?;
         let effort = store.effort().since(before);
+        self.runtime.block_on(load::at_rest(server.address, &self.workload, &versions, &mut seen));
+        self.runtime.block_on(server.stop()).map_err(|error| Failure::because("the server failed", error))?;
         self.compare(&store, &mut seen);
         Ok(Row::new(mode, seen, effort))
     }
