@@ -51,19 +51,49 @@ fn monotonic() -> Tick {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 #[inline]
+#[expect(clippy::disallowed_methods, reason = "this is the source of time")]
 fn monotonic() -> Tick {
     static START: OnceLock<Instant> = OnceLock::new();
     let nanos = START.get_or_init(Instant::now).elapsed().as_nanos();
     Tick(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-/// Milliseconds since 1970 on the wall clock: for the header of a stored entry, which other processes read.
+/// Measures how long a load takes, finely and in real time also under a mock clock.
+pub(crate) struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "this module is where time comes from")]
+    pub(crate) fn start() -> Self {
+        Stopwatch(std::time::Instant::now())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Milliseconds since 1970 on the wall clock: for the header of a stored entry, which other processes read. As coarse
+/// as [`now`], since a hit on such an entry reads it.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the source of time")]
 pub fn wall_millis() -> u64 {
     #[cfg(feature = "testing")]
     if let Some(millis) = crate::testing::clock::mocked_wall_millis() {
         return millis;
     }
+    wall()
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
+fn wall() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds * 1_000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn wall() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 /// What went wrong, and whether to try again.
 ///
@@ -16,11 +17,15 @@ use std::fmt;
 /// assert!(!error.is_retryable());
 /// assert_eq!(error.to_string(), "storing 4096 bytes in /var/cache/app failed: raise `max_bytes`");
 /// ```
-pub struct Error {
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
     kind: ErrorKind,
     attempted: Box<str>,
     advice: Option<Box<str>>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 /// The kinds of [`Error`]. More may come.
@@ -50,40 +55,40 @@ pub enum ErrorKind {
 impl Error {
     /// An error of this kind; `attempted` says what was tried and on what, as in "reading memo:users:1".
     pub fn new(kind: ErrorKind, attempted: impl Into<String>) -> Self {
-        Error { kind, attempted: attempted.into().into_boxed_str(), advice: None, source: None }
+        Error(Arc::new(Inner { kind, attempted: attempted.into().into_boxed_str(), advice: None, source: None }))
     }
 
     /// Adds what the reader can do about it.
     #[must_use]
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
-        self.advice = Some(advice.into().into_boxed_str());
+        Arc::make_mut(&mut self.0).advice = Some(advice.into().into_boxed_str());
         self
     }
 
     /// Adds the cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        Arc::make_mut(&mut self.0).source = Some(source.into().into());
         self
     }
 
     /// The kind, for code that acts on it.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// Whether the same call may succeed later without anything being changed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Timeout)
+        matches!(self.0.kind, ErrorKind::Unavailable | ErrorKind::Timeout)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed", self.attempted)?;
-        match &self.advice {
+        write!(f, "{} failed", self.0.attempted)?;
+        match &self.0.advice {
             Some(advice) => write!(f, ": {advice}"),
             None => Ok(()),
         }
@@ -93,15 +98,15 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Error")
-            .field("kind", &self.kind)
+            .field("kind", &self.0.kind)
             .field("text", &self.to_string())
-            .field("source", &self.source)
+            .field("source", &self.0.source)
             .finish_non_exhaustive()
     }
 }
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        self.0.source.as_deref().map(|source| source as _)
     }
 }

@@ -2,13 +2,39 @@
 //!
 //! Users name the `memokit` crate; this one is for authors of backends.
 
+#[cfg(feature = "shared")]
+mod bucket;
 pub mod clock;
 mod error;
+mod events;
+#[cfg(feature = "shared")]
+pub mod key;
+mod local;
+mod lookup;
+mod memo;
+mod outcome;
+#[doc(hidden)]
+pub mod private;
+#[cfg(feature = "shared")]
+mod registry;
 #[cfg(feature = "shared")]
 mod shared;
+mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use error::{Error, ErrorKind};
+pub use events::{CallInfo, Hook, Level};
+pub use memo::check;
+pub use stats::Stats;
+
+#[cfg(feature = "shared")]
+pub use bucket::Bucket;
+#[cfg(feature = "shared")]
+pub use key::Key;
+#[cfg(feature = "shared")]
+pub use registry::{DEFAULT, cache_or, register};
 #[cfg(feature = "shared")]
 pub use shared::cache::{BoxFuture, Cache, Capabilities, Found, MAX_KEY_BYTES, TimeToLive, Want, check_key};
+#[cfg(feature = "shared")]
+pub use shared::{codec, entry};

@@ -1,3 +1,58 @@
-//! The project's own commands.
+//! The project's own commands: `cargo xtask --help`.
 
-fn main() {}
+mod ci;
+mod features;
+mod servers;
+mod steps;
+mod test;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+The project's own commands.
+
+Usage: cargo xtask <command>
+
+Commands:
+  test    All tests: the workspace with all features (unit, integration, doc tests; examples are built), memokit with
+          its default features, each feature by itself (check), the crates under tests/consumer
+  ci      What a change must pass: format, clippy, test, rustdoc
+
+Environment:
+  MEMOKIT_TEST_REDIS     redis://… of a server the tests may fill and empty; without it one is started for the run
+  MEMOKIT_REDIS_SERVER   the server program; else redis-server or valkey-server on the PATH, else installed with apt-get
+
+Exit code: 0 all passed, 1 a step failed (the last lines say which, and how to repeat it), 2 wrong usage.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["test"] => test::run(),
+        ["ci"] => ci::run(),
+        ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's folder.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}

@@ -1,3 +1,8 @@
 //! The shared level: bytes in a [`Cache`](cache::Cache) backend.
 
+pub(crate) mod ask;
 pub(crate) mod cache;
+pub mod codec;
+pub mod entry;
+pub(crate) mod level;
+pub(crate) mod source;

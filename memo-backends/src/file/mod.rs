@@ -1,0 +1,351 @@
+//! Bytes in a folder: an LMDB environment that several processes share and that survives them.
+
+mod config;
+mod env;
+mod folder;
+mod network;
+mod room;
+mod session;
+mod state;
+mod store;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use self::config::FileCacheBuilder;
+use self::env::entry_bytes;
+use self::store::{Failure, Store};
+use self::value::{HEADER, Stored, expiry};
+use crate::number;
+use heed::RwTxn;
+use memo_core::{Cache, Capabilities, Error, ErrorKind, Found, MAX_KEY_BYTES, Want, check_key};
+use std::fmt;
+use std::io::Write;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Keys that a scan or a clear takes at a time, so that no transaction lasts long.
+const PAGE: usize = 1_000;
+
+/// A [`Cache`] in a folder of this machine, open to several processes at once.
+///
+/// - **Killed processes lose nothing.** Each write is one transaction that is complete for every process when it
+///   returns, and stays so when its process is killed.
+/// - **No `fsync` per write.** Everything is synced at intervals ([`FileCacheBuilder::sync_every`]), on
+///   [`sync`](FileCache::sync), and when the folder is closed. Entries that were written to after the last sync when
+///   the *machine* crashes may be damaged, so the folder starts anew then; the old entries are set aside, as are
+///   those that are damaged, cut off, or of something else. Nothing that is set aside is ever deleted.
+/// - **Bounded.** The file never passes [`FileCacheBuilder::max_bytes`]. A full one drops expired entries, then others,
+///   in runs of neighbouring keys that are spread over all of them.
+/// - **Private.** Files and folders it makes can be read by their owner only.
+///
+/// Timeouts go by the wall clock of the machine, in milliseconds: setting it back makes entries live longer.
+/// Reads wait for nobody; a write waits for the writes of other processes, and so for one that is stopped
+/// (`SIGSTOP`) in the middle of its own. Do not use it across a `fork`. The folder's layout is in `docs/file-layout.md`.
+///
+/// A clone is a second handle on the same folder, as is another `open` of it; the last one closes it.
+///
+/// ```
+/// use memo_backends::FileCache;
+/// use memo_core::Cache;
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("cache");
+/// let cache = FileCache::open(&path)?;
+/// cache.set("greeting", b"hello", Some(Duration::from_secs(60)))?;
+///
+/// let second = FileCache::open(&path)?;
+/// assert_eq!(second.get("greeting")?.as_deref(), Some(&b"hello"[..]));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct FileCache {
+    store: Arc<Store>,
+}
+
+impl FileCache {
+    /// Opens a folder with the settings of [`builder`](FileCache::builder) left as they are. Errors: see
+    /// [`build`](FileCacheBuilder::build).
+    pub fn open(path: impl Into<PathBuf>) -> Result<FileCache, Error> {
+        Self::builder(path).build()
+    }
+
+    /// Settings, to be ended by [`build`](FileCacheBuilder::build).
+    ///
+    /// ```
+    /// # use memo_backends::FileCache;
+    /// # use std::time::Duration;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// let cache = FileCache::builder(folder.path()).max_bytes(64 << 20).sync_every(Duration::from_secs(5)).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder(path: impl Into<PathBuf>) -> FileCacheBuilder {
+        FileCacheBuilder::new(path.into())
+    }
+
+    /// Waits until everything that was written before the call is on the disk and survives a crash of the machine
+    /// (unless someone writes again after that, see [`FileCacheBuilder::sync_every`]).
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk, as [`ErrorKind::Backend`] or [`ErrorKind::Full`].
+    pub fn sync(&self) -> Result<(), Error> {
+        self.store.sync()
+    }
+
+    /// The folder, without symbolic links.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.store.folder().path()
+    }
+
+    /// The folders of entries that were set aside, in no order: damaged, foreign, or in doubt after a crash of the
+    /// machine. They count towards no bound; remove them when they are of no use.
+    pub fn set_aside(&self) -> Result<Vec<PathBuf>, Error> {
+        self.store.folder().set_aside().map_err(|error| self.store.folder().failed("listing", error))
+    }
+
+    fn attempted(&self, what: &str) -> String {
+        format!("{what} in the file cache {}", self.path().display())
+    }
+
+    /// Looks at a live entry where it lies.
+    #[inline]
+    fn look<T>(&self, key: &str, look: impl FnOnce(Stored<'_>) -> T) -> Result<Option<T>, Error> {
+        check_key(key)?;
+        let found = self.store.snapshot().and_then(|txn| {
+            let stored = self.store.opened().entries.get(&txn, key.as_bytes())?;
+            Ok(stored.and_then(Stored::live).map(look))
+        });
+        found.map_err(|error| env::translate(error, self.attempted(&format!("reading {key}"))))
+    }
+
+    /// What an entry takes, if a folder of this size takes it.
+    fn size(&self, key: &str, bytes: &[u8]) -> Result<u64, Error> {
+        check_key(key)?;
+        let size = entry_bytes(key, bytes, self.store.opened().page_bytes);
+        if size > self.store.room().entry() {
+            return Err(Error::new(ErrorKind::Full, self.attempted(&format!("storing {} bytes", bytes.len())))
+                .advise("one entry may take a quarter of `max_bytes`: raise it"));
+        }
+        Ok(size)
+    }
+
+    /// Runs `work` on what is live under `key`, in a transaction of its own.
+    fn change<T>(
+        &self,
+        size: u64,
+        what: &str,
+        key: &str,
+        mut work: impl FnMut(&mut RwTxn<'_>, Option<Stored<'_>>) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
+        let entries = self.store.opened().entries;
+        self.store.write(
+            size,
+            || self.attempted(&format!("{what} {key}")),
+            |txn| {
+                // Copied, since the map may change under it once the transaction writes.
+                let stored = entries.get(txn, key.as_bytes())?.and_then(Stored::live);
+                let stored = stored.map(|stored| (stored.expiry, stored.bytes.to_vec()));
+                work(txn, stored.as_ref().map(|(expiry, bytes)| Stored { expiry: *expiry, bytes }))
+            },
+        )
+    }
+
+    fn put(&self, txn: &mut RwTxn<'_>, key: &str, bytes: &[u8], expiry: u64) -> heed::Result<()> {
+        self.store.opened().entries.put_reserved(txn, key.as_bytes(), HEADER + bytes.len(), |space| {
+            space.write_all(&expiry.to_le_bytes())?;
+            space.write_all(bytes)
+        })
+    }
+
+    fn delete(&self, txn: &mut RwTxn<'_>, key: &str) -> Result<bool, Failure> {
+        let entries = self.store.opened().entries;
+        let live = entries.get(txn, key.as_bytes())?.is_some_and(|stored| Stored::live(stored).is_some());
+        entries.delete(txn, key.as_bytes())?;
+        Ok(live)
+    }
+
+    /// The next keys with this prefix behind `after`, with whether they are live.
+    fn page(&self, txn: &heed::RoTxn<'_>, prefix: &str, after: &str) -> heed::Result<Vec<(String, bool)>> {
+        let start = match (prefix, after) {
+            ("", "") => Bound::Unbounded,
+            (prefix, "") => Bound::Included(prefix.as_bytes()),
+            (_, after) => Bound::Excluded(after.as_bytes()),
+        };
+        let mut keys = Vec::new();
+        for entry in self.store.opened().entries.range(txn, &(start, Bound::Unbounded))? {
+            let (key, stored) = entry?;
+            // Keys of our own are no UTF-8, and lie behind all others.
+            let Ok(key) = std::str::from_utf8(key) else { break };
+            if keys.len() == PAGE || !key.starts_with(prefix) {
+                break;
+            }
+            keys.push((key.to_owned(), Stored::live(stored).is_some()));
+        }
+        Ok(keys)
+    }
+}
+
+impl fmt::Debug for FileCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileCache").field("path", &self.path()).finish_non_exhaustive()
+    }
+}
+
+impl Cache for FileCache {
+    fn capabilities(&self) -> Capabilities {
+        let mut capable = Capabilities::new("file");
+        (capable.shared, capable.persistent) = (true, true);
+        (capable.scan, capable.increment, capable.touch) = (true, true, true);
+        capable
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.look(key, |stored| stored.bytes.to_vec())
+    }
+
+    fn set(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<(), Error> {
+        let size = self.size(key, bytes)?;
+        let attempted = || self.attempted(&format!("storing {key}"));
+        self.store.write(size, attempted, |txn| Ok(self.put(txn, key, bytes, expiry(timeout))?))
+    }
+
+    fn add(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
+        let size = self.size(key, bytes)?;
+        // Where something is, no writer needs to be waited for.
+        if self.look(key, |_| ())?.is_some() {
+            return Ok(false);
+        }
+        let entries = self.store.opened().entries;
+        self.store.write(
+            size,
+            || self.attempted(&format!("adding {key}")),
+            |txn| {
+                let absent = entries.get(txn, key.as_bytes())?.and_then(Stored::live).is_none();
+                if absent {
+                    self.put(txn, key, bytes, expiry(timeout))?;
+                }
+                Ok(absent)
+            },
+        )
+    }
+
+    fn remove(&self, key: &str) -> Result<bool, Error> {
+        // Where nothing is, no writer needs to be waited for.
+        if self.look(key, |_| ())?.is_none() {
+            return Ok(false);
+        }
+        self.store.write(0, || self.attempted(&format!("removing {key}")), |txn| self.delete(txn, key))
+    }
+
+    #[inline]
+    fn read(&self, key: &str, want: Want, visit: &mut dyn FnMut(Found<&[u8]>)) -> Result<(), Error> {
+        self.look(key, |stored| visit(Found { bytes: stored.bytes, time_to_live: stored.time_to_live(want) }))?;
+        Ok(())
+    }
+
+    fn set_many(&self, entries: &[(&str, &[u8])], timeout: Option<Duration>) -> Result<(), Error> {
+        let sizes: Vec<u64> = entries.iter().map(|(key, bytes)| self.size(key, bytes)).collect::<Result<_, _>>()?;
+        let mut start = 0;
+        while start < entries.len() {
+            // At least one, then as many as one transaction takes.
+            let (mut end, mut size) = (start + 1, sizes[start]);
+            while end < entries.len() && size + sizes[end] <= self.store.room().transaction() {
+                size += sizes[end];
+                end += 1;
+            }
+            let some = &entries[start..end];
+            self.store.write(
+                size,
+                || self.attempted(&format!("storing {} entries", some.len())),
+                |txn| {
+                    let expiry = expiry(timeout);
+                    Ok(some.iter().try_for_each(|(key, bytes)| self.put(txn, key, bytes, expiry))?)
+                },
+            )?;
+            start = end;
+        }
+        Ok(())
+    }
+
+    fn remove_many(&self, keys: &[&str]) -> Result<u64, Error> {
+        keys.iter().try_for_each(|key| check_key(key))?;
+        let mut count = 0;
+        for some in keys.chunks(PAGE) {
+            count += self.store.write(
+                0,
+                || self.attempted(&format!("removing {} keys", some.len())),
+                |txn| some.iter().try_fold(0, |count, key| Ok(count + u64::from(self.delete(txn, key)?))),
+            )?;
+        }
+        Ok(count)
+    }
+
+    fn increment(&self, key: &str, by: i64, timeout: Option<Duration>) -> Result<i64, Error> {
+        // The longest text a number can have.
+        let size = self.size(key, i64::MIN.to_string().as_bytes())?;
+        self.change(size, "incrementing", key, |txn, stored| {
+            let sum = number::add(key, stored.map(|stored| stored.bytes), by)?;
+            let expiry = stored.map_or_else(|| expiry(timeout), |stored| stored.expiry);
+            self.put(txn, key, sum.to_string().as_bytes(), expiry)?;
+            Ok(sum)
+        })
+    }
+
+    fn touch(&self, key: &str, timeout: Option<Duration>) -> Result<bool, Error> {
+        // Its length is needed for the room; where nothing is, no writer needs to be waited for.
+        let page_bytes = self.store.opened().page_bytes;
+        let Some(size) = self.look(key, |stored| entry_bytes(key, stored.bytes, page_bytes))? else {
+            return Ok(false);
+        };
+        self.change(size, "touching", key, |txn, stored| {
+            if let Some(stored) = stored {
+                self.put(txn, key, stored.bytes, expiry(timeout))?;
+            }
+            Ok(stored.is_some())
+        })
+    }
+
+    fn scan(&self, prefix: &str, visit: &mut dyn FnMut(&str)) -> Result<(), Error> {
+        let failed = |error| env::translate(error, self.attempted(&format!("scanning {prefix}")));
+        let mut keys = Vec::new();
+        while prefix.len() <= MAX_KEY_BYTES {
+            let after = keys.last().map_or("", |(key, _): &(String, bool)| key);
+            // The snapshot ends before `visit` runs, which may call the cache.
+            keys = self.store.snapshot().and_then(|txn| self.page(&txn, prefix, after)).map_err(failed)?;
+            keys.iter().filter(|(_, live)| *live).for_each(|(key, _)| visit(key));
+            if keys.len() < PAGE {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn clear(&self, prefix: &str) -> Result<u64, Error> {
+        let (mut count, mut after) = (0, String::new());
+        while prefix.len() <= MAX_KEY_BYTES {
+            let attempted = || self.attempted(&format!("clearing {prefix}"));
+            let keys = self.store.write(0, attempted, |txn| {
+                let keys = self.page(txn, prefix, &after)?;
+                for (key, _) in &keys {
+                    self.store.opened().entries.delete(txn, key.as_bytes())?;
+                }
+                Ok(keys)
+            })?;
+            count += keys.iter().filter(|(_, live)| *live).count() as u64;
+            match keys.into_iter().last() {
+                Some((last, _)) => after = last,
+                None => break,
+            }
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,80 @@
+//! What only shows inside: expired entries leave the folder, and sweeps go on where others stopped.
+
+use super::*;
+use std::error::Error;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// Entries in the folder, expired or not.
+fn stored(cache: &FileCache) -> Result<usize, Box<dyn Error>> {
+    let txn = cache.store.snapshot()?;
+    Ok(cache.page(&txn, "", "")?.len())
+}
+
+#[test]
+fn expired_entries_are_swept_by_later_writes_of_any_handle() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let cache = FileCache::open(folder.path())?;
+    for number in 0..400 {
+        cache.set(&format!("expired {number:03}"), b"v", None)?;
+    }
+    cache.store.write(100_000, String::new, |txn| {
+        (0..400).try_for_each(|number| Ok(cache.put(txn, &format!("expired {number:03}"), b"old", 1)?))
+    })?;
+    assert_eq!(stored(&cache)?, 400);
+    drop(cache);
+    // One write each, as by processes that end soon.
+    for _ in 0..60 {
+        FileCache::open(folder.path())?.set("zzz", b"live", None)?;
+    }
+    let cache = FileCache::open(folder.path())?;
+    assert_eq!(stored(&cache)?, 1);
+    assert_eq!(cache.get("zzz")?.as_deref(), Some(&b"live"[..]));
+    Ok(())
+}
+
+#[test]
+fn a_full_folder_drops_expired_entries_before_others() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let cache = FileCache::builder(folder.path()).max_bytes(1 << 20).build()?;
+    for number in 0..100 {
+        cache.set(&format!("live {number}"), &[1; 3_000], None)?;
+    }
+    for number in 0..8 {
+        let key = format!("expired {number}");
+        cache.store.write(100_000, String::new, |txn| Ok(cache.put(txn, &key, &vec![2; 25_000], 1)?))?;
+    }
+    cache.set("new", &vec![3; 60_000], None)?;
+    for number in 0..100 {
+        assert!(cache.get(&format!("live {number}"))?.is_some(), "{number}");
+    }
+    Ok(())
+}
+
+#[test]
+fn damaged_values_are_misses_that_a_write_replaces() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let cache = FileCache::open(folder.path())?;
+    cache.store.write(100, String::new, |txn| Ok(cache.store.opened().entries.put(txn, b"k", b"short")?))?;
+    assert_eq!(cache.get("k")?, None);
+    assert!(!cache.remove("k")?);
+    assert!(cache.add("k", b"whole", None)?);
+    assert_eq!(cache.get("k")?.as_deref(), Some(&b"whole"[..]));
+    Ok(())
+}
+
+#[test]
+fn a_visitor_may_write_and_a_scan_may_read() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let cache = FileCache::open(folder.path())?;
+    cache.set("k", b"lent", None)?;
+    let mut seen = Vec::new();
+    cache.scan("", &mut |key| seen.push((key.to_owned(), cache.get(key))))?;
+    assert!(matches!(&seen[..], [(key, Ok(Some(bytes)))] if key == "k" && bytes == b"lent"));
+    cache.read("k", Want::Bytes, &mut |found| {
+        cache.set("k", b"new", None).expect("a write beside a read");
+        assert_eq!(found.bytes, b"lent", "a snapshot");
+    })?;
+    assert_eq!(cache.get("k")?.as_deref(), Some(&b"new"[..]));
+    Ok(())
+}

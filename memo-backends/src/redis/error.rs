@@ -1,0 +1,147 @@
+//! What a failure of the client or the server means to a caller.
+
+use memo_core::{Error, ErrorKind};
+use redis::{ErrorKind as Cause, RedisError, ServerError, ServerErrorKind};
+use std::fmt;
+
+/// What was attempted, in words for a message; formatted only when something failed.
+#[derive(Clone, Copy)]
+pub(super) struct Doing<'a> {
+    pub(super) verb: &'static str,
+    pub(super) object: Object<'a>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Object<'a> {
+    Key(&'a str),
+    Keys(usize),
+    Prefix(&'a str),
+    Server,
+}
+
+impl fmt::Display for Doing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.verb)?;
+        match self.object {
+            Object::Key(key) => write!(f, " {key} on Redis"),
+            Object::Keys(count) => write!(f, " {count} keys on Redis"),
+            Object::Prefix(prefix) => write!(f, " keys that start with {prefix:?} on Redis"),
+            Object::Server => f.write_str(" Redis"),
+        }
+    }
+}
+
+/// Why an operation failed, before it is said in the caller's words.
+pub(super) enum Failure {
+    /// The client or the server reported it.
+    Reported(RedisError),
+    /// The server refused the handshake. Kept apart because the server may repeat what it was sent, which here is the
+    /// password.
+    Handshake(RedisError),
+    /// Nothing came within the time.
+    Late,
+    /// All connections were in use for the whole time.
+    PoolExhausted,
+    /// An answer that makes no sense for the command.
+    Nonsense,
+}
+
+impl From<RedisError> for Failure {
+    fn from(error: RedisError) -> Self {
+        if error.is_timeout() { Failure::Late } else { Failure::Reported(error) }
+    }
+}
+
+impl Failure {
+    pub(super) fn is_timeout(&self) -> bool {
+        matches!(self, Failure::Late | Failure::PoolExhausted)
+    }
+
+    /// The error for the caller: the one place that decides its kind, and so whether it is retryable.
+    pub(super) fn into_error(self, doing: &Doing<'_>, address: &str) -> Error {
+        let attempted = format!("{doing} at {address}");
+        match self {
+            Failure::Late => Error::new(ErrorKind::Timeout, attempted).advise(LATE),
+            Failure::PoolExhausted => Error::new(ErrorKind::Timeout, attempted)
+                .advise("every connection was in use for the whole operation timeout; raise `pool_size`"),
+            Failure::Nonsense => Error::new(ErrorKind::Backend, attempted)
+                .advise("the answer is none that Redis or Valkey gives; is it one of them at this address?"),
+            Failure::Handshake(error) => {
+                let (kind, advice) = classify(&error);
+                Error::new(kind, attempted).advise(advice).because(error.code().unwrap_or(error.category()).to_owned())
+            }
+            Failure::Reported(error) => {
+                let (kind, advice) = classify(&error);
+                Error::new(kind, attempted).advise(advice).because(harmless_text(&error))
+            }
+        }
+    }
+}
+
+const LATE: &str = "no answer in time; the call may be tried again, or raise `operation_timeout`";
+const DOWN: &str = "is the server running, and does this machine reach it?";
+const RECOVERING: &str = "the server can't serve this at the moment; the call may be tried again";
+const REFUSED: &str = "the server does not accept these credentials, or asks for some; check user, password and their \
+                       permissions";
+
+fn classify(error: &RedisError) -> (ErrorKind, &'static str) {
+    match error.kind() {
+        Cause::Io => (ErrorKind::Unavailable, DOWN),
+        Cause::AuthenticationFailed | Cause::Server(ServerErrorKind::NoPerm) => (ErrorKind::Config, REFUSED),
+        Cause::InvalidClientConfig => (ErrorKind::Config, "check the address"),
+        Cause::Server(
+            ServerErrorKind::BusyLoading
+            | ServerErrorKind::MasterDown
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::TryAgain
+            | ServerErrorKind::ReadOnly,
+        ) => (ErrorKind::Unavailable, RECOVERING),
+        Cause::Server(ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::CrossSlot) => {
+            (ErrorKind::Config, "the address is a node of a Redis Cluster, which this backend does not speak to")
+        }
+        Cause::Parse => (ErrorKind::Backend, "the answer can't be read; is it Redis or Valkey at this address?"),
+        _ => match code(error).as_deref() {
+            Some("OOM") => (ErrorKind::Full, "raise `maxmemory` on the server, or choose an eviction policy"),
+            Some("NOAUTH" | "WRONGPASS") => (ErrorKind::Config, REFUSED),
+            Some("BUSY" | "NOREPLICAS") => (ErrorKind::Unavailable, RECOVERING),
+            _ if error.detail().is_some_and(|detail| detail.contains("max number of clients")) => {
+                (ErrorKind::Unavailable, "the server has no connection left for us; raise its `maxclients`")
+            }
+            _ => (ErrorKind::Backend, "the server refused it"),
+        },
+    }
+}
+
+/// The code of the server's error, also where it came from within a transaction.
+fn code(error: &RedisError) -> Option<String> {
+    let errors = error.clone().into_server_errors()?;
+    errors.first().map(|(_, error)| error.code().to_owned())
+}
+
+/// The error in words that hold nothing of what was sent: the server repeats the arguments of a command it does not
+/// know, values included.
+fn harmless_text(error: &RedisError) -> String {
+    let text = error.to_string();
+    match text.split_once(", with args beginning with") {
+        Some((harmless, _)) => harmless.to_owned(),
+        None => text,
+    }
+}
+
+/// Whether the connection leads to a server that was the primary and no longer is. Another look-up of the address may
+/// lead to the new one, so such a connection is not kept.
+pub(super) fn is_demoted(error: &ServerError) -> bool {
+    error.kind() == Some(ServerErrorKind::ReadOnly)
+}
+
+/// The first error of the server among the replies, also within a transaction's.
+pub(super) fn server_error(replies: &[redis::Value]) -> Option<ServerError> {
+    replies.iter().find_map(|reply| match reply {
+        redis::Value::ServerError(error) => Some(error.clone()),
+        redis::Value::Array(results) => results.iter().find_map(|result| match result {
+            redis::Value::ServerError(error) => Some(error.clone()),
+            _ => None,
+        }),
+        _ => None,
+    })
+}

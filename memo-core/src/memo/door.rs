@@ -1,0 +1,104 @@
+//! A call's door to the shared level, or its absence.
+
+use super::function::Function;
+use super::io::Io;
+use crate::Error;
+use crate::events::CallInfo;
+use std::future::Future;
+use std::time::Duration;
+
+/// What one call needs of the shared level. A function without `cache =` has [`NoDoor`], and nothing of the shared
+/// level is compiled for it.
+pub trait Door<V>: Send + Sync {
+    /// Whether there is a shared level at all.
+    const SHARED: bool;
+
+    /// The value under this call's key. Bytes that are no value of this function are reported and count as
+    /// [`Fetched::Nothing`].
+    fn fetch<I: Io>(&self, function: &'static Function) -> impl Future<Output = Fetched<V>> + Send;
+
+    /// Stores the value under this call's key.
+    fn store<I: Io>(
+        &self,
+        value: &V,
+        timeout: Option<Duration>,
+        cost: Duration,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Drops the value under this call's key. Whether there was one.
+    fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// Adds what the door knows of the call to what a hook is told.
+    fn describe<'a>(&'a self, call: CallInfo<'a>) -> CallInfo<'a>;
+}
+
+/// What the shared level answered.
+pub enum Fetched<V> {
+    /// A fresh value.
+    Value(Shared<V>),
+    /// None that can be used.
+    Nothing,
+    /// The backend failed, or there is none.
+    Failed(Error),
+}
+
+/// A fresh value from the shared level.
+pub struct Shared<V> {
+    pub(crate) value: V,
+    pub(crate) age: Duration,
+    /// How long it stays fresh; `None` without a timeout.
+    pub(crate) left: Option<Duration>,
+}
+
+/// Makes the door of a call from the borrowed arguments, before anything is awaited.
+pub trait MakeDoor<P, V> {
+    /// The door.
+    type Door: Door<V>;
+
+    /// The door of a call with these arguments.
+    fn make(&self, function: &'static Function, parts: P) -> Self::Door;
+}
+
+/// A function without `cache =`.
+#[derive(Clone, Copy)]
+pub struct LocalOnly;
+
+/// The door of a function without `cache =`: there is none.
+pub struct NoDoor;
+
+impl<P, V> MakeDoor<P, V> for LocalOnly {
+    type Door = NoDoor;
+
+    #[inline]
+    fn make(&self, _function: &'static Function, _parts: P) -> NoDoor {
+        NoDoor
+    }
+}
+
+impl<V> Door<V> for NoDoor {
+    const SHARED: bool = false;
+
+    #[inline]
+    async fn fetch<I: Io>(&self, _function: &'static Function) -> Fetched<V> {
+        Fetched::Nothing
+    }
+
+    #[inline]
+    fn store<I: Io>(
+        &self,
+        _value: &V,
+        _timeout: Option<Duration>,
+        _cost: Duration,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    #[inline]
+    fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send {
+        std::future::ready(Ok(false))
+    }
+
+    fn describe<'a>(&'a self, call: CallInfo<'a>) -> CallInfo<'a> {
+        call
+    }
+}

@@ -1,0 +1,91 @@
+//! How waiting is done: with the thread, or as a task.
+//!
+//! The path of a call is written once, as async code over an [`Io`]. With [`Blocking`] none of its futures ever
+//! waits, so the sync door runs it to the end by polling it once.
+
+use super::Storing;
+use super::flight::{Ending, Flight};
+#[cfg(feature = "shared")]
+use crate::shared::ask::Ask;
+use crate::{Error, ErrorKind};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// How long an invalidation waits for a load of its key that is writing to the shared level at that moment. Backends
+/// bound their operations far below; this bounds what a broken one can do.
+const STORE_WAIT: Duration = Duration::from_secs(10);
+
+/// A way to wait. Sealed: [`Blocking`] and [`Tasks`].
+#[cfg(feature = "shared")]
+pub trait Io: sealed::Wait + Ask {}
+
+/// A way to wait. Sealed: [`Blocking`] and [`Tasks`].
+#[cfg(not(feature = "shared"))]
+pub trait Io: sealed::Wait {}
+
+/// Waits with the thread.
+pub struct Blocking;
+
+/// Waits as a task.
+pub struct Tasks;
+
+impl Io for Blocking {}
+impl Io for Tasks {}
+
+/// Runs code that waits with the thread, which therefore never is pending.
+///
+/// # Panics
+/// If the future waits for anything else: only futures over [`Blocking`] come here.
+#[inline]
+pub fn ready<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("blocking code waits with its thread"),
+    }
+}
+
+pub(super) mod sealed {
+    use super::{Arc, Ending, Error, Flight, Future, Storing};
+    /// The waits there are.
+    pub trait Wait: Send + Sync + 'static {
+        /// Waits for a load to end.
+        fn ended<K: Send + Sync, V: Clone + Send + Sync>(
+            flight: &Flight<K, V>,
+        ) -> impl Future<Output = Ending<V>> + Send;
+
+        /// Waits until loads have stopped writing to the shared level.
+        fn stored(loads: Vec<Arc<dyn Storing>>) -> impl Future<Output = Result<(), Error>> + Send;
+    }
+}
+
+impl sealed::Wait for Blocking {
+    async fn ended<K: Send + Sync, V: Clone + Send + Sync>(flight: &Flight<K, V>) -> Ending<V> {
+        flight.wait()
+    }
+
+    async fn stored(loads: Vec<Arc<dyn Storing>>) -> Result<(), Error> {
+        for load in loads {
+            if !load.wait_stored(STORE_WAIT) {
+                return Err(Error::new(ErrorKind::Timeout, "waiting for a load to stop storing")
+                    .advise("the backend holds up a write for longer than any timeout; invalidate again"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl sealed::Wait for Tasks {
+    async fn ended<K: Send + Sync, V: Clone + Send + Sync>(flight: &Flight<K, V>) -> Ending<V> {
+        flight.wait_async().await
+    }
+
+    async fn stored(loads: Vec<Arc<dyn Storing>>) -> Result<(), Error> {
+        for load in loads {
+            poll_fn(|context| load.poll_stored(context)).await;
+        }
+        Ok(())
+    }
+}

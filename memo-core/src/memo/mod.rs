@@ -1,0 +1,228 @@
+//! Memos: what cached functions remember, and how a call goes through.
+
+mod call;
+mod cell;
+mod context;
+pub(crate) mod door;
+mod flight;
+mod flights;
+mod function;
+mod io;
+mod operations;
+
+pub use call::{Begun, Guard, Started, refresh, start};
+pub use cell::Instance;
+pub use door::LocalOnly;
+pub use function::{Function, Registered, check, count_bypass};
+pub use io::{Blocking, Io, Tasks, ready};
+#[cfg(feature = "shared")]
+pub use operations::invalidate_all;
+pub use operations::{Operation, invalidate_all_local, operation, put, put_local};
+
+use crate::local::{Entry, Local};
+use crate::lookup::{Lookup, Owned};
+use flight::{Ending, Flight};
+use flights::Flights;
+use std::hash::Hash;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// What one instantiation of a function remembers in this process, and the loads it has under way.
+pub(crate) struct Memo<K, V> {
+    local: Option<Local<K, V>>,
+    flights: Flights<K, V>,
+}
+
+/// What a caller finds when it looks again under the lock of its key.
+enum Entered<K, V> {
+    /// A load ended between the two looks.
+    Found(Entry<V>),
+    /// The caller runs the load.
+    Lead(Arc<Flight<K, V>>),
+    /// Another caller runs it.
+    Follow(Arc<Flight<K, V>>),
+}
+
+/// Whether a load may be shared between callers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Join {
+    /// Join the load under way, or lead one that others may join.
+    Any,
+    /// Lead a load that others may join, even if one is under way: what is loaded now counts.
+    LeadOnly,
+    /// Load alone.
+    Alone,
+}
+
+impl<K, V> Memo<K, V>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    fn new(local: bool, capacity: Option<NonZeroUsize>) -> Self {
+        Memo { local: local.then(|| Local::new(capacity)), flights: Flights::new() }
+    }
+
+    /// A fresh entry of the local level, marked as used.
+    #[inline]
+    fn get(&self, key: &impl Lookup<K>) -> Looked<V> {
+        match self.local.as_ref().and_then(|local| local.get(key)) {
+            Some(entry) if entry.is_fresh() => Looked::Fresh(entry),
+            Some(_) => Looked::Expired,
+            None => Looked::Nothing,
+        }
+    }
+
+    /// A fresh entry of the local level, without any effect.
+    fn peek(&self, key: &impl Lookup<K>) -> Option<Entry<V>> {
+        self.local.as_ref()?.peek(key).filter(Entry::is_fresh)
+    }
+
+    /// Joins the load under way or begins one.
+    fn enter(&self, key: &impl Lookup<K>, join: Join) -> Entered<K, V> {
+        let mut loads = self.flights.lock(key);
+        if join == Join::Any {
+            match loads.joinable(key) {
+                // The running code is what the load waits for: it runs the body itself.
+                Some(flight) if context::Mark::of(&**flight).is_inside() => {
+                    return Entered::Lead(loads.begin(key.to_key(), false));
+                }
+                Some(flight) => return Entered::Follow(Arc::clone(flight)),
+                None => {}
+            }
+            if let Looked::Fresh(entry) = self.get(key) {
+                return Entered::Found(entry);
+            }
+        }
+        Entered::Lead(loads.begin(key.to_key(), join != Join::Alone))
+    }
+
+    /// Ends a load: stores what it brought unless it is doomed, and lets its followers go.
+    fn finish(
+        &self,
+        flight: Arc<Flight<K, V>>,
+        entry: Option<Entry<V>>,
+        origin: Origin,
+        ending: impl FnOnce() -> Ending<V>,
+    ) -> Finished {
+        let mut pushed_out = None;
+        let mut loads = self.flights.lock(&Owned(&flight.key));
+        loads.leave(&flight);
+        let stores = entry.is_some() && flight.may_store(origin);
+        let followed = match (entry.filter(|_| stores), &self.local) {
+            (Some(entry), Some(local)) => {
+                // Whatever is older and still under way must not overwrite this.
+                drop(loads.doom(&Owned(&flight.key), flight.number));
+                if origin == Origin::Loaded {
+                    loads.outdate_fetches(&Owned(&flight.key));
+                }
+                // No follower can come any more, since the load left the table. Without one, its key is free.
+                match Arc::try_unwrap(flight) {
+                    Ok(Flight { key, .. }) => {
+                        pushed_out = Some(local.insert(key, entry));
+                        None
+                    }
+                    Err(flight) => {
+                        pushed_out = Some(local.insert(flight.key.clone(), entry));
+                        Some(flight)
+                    }
+                }
+            }
+            _ => Some(flight),
+        };
+        drop(loads);
+        if let Some(flight) = followed.filter(|flight| Arc::strong_count(flight) > 1) {
+            flight.end(ending());
+        }
+        if pushed_out.is_some()
+            && let Some(local) = &self.local
+        {
+            local.sweep_sometimes();
+        }
+        Finished { stored: stores, evicted: pushed_out.map_or(0, |pushed_out| pushed_out.evicted()) }
+    }
+
+    /// Drops the entry of a key and dooms its loads that began before number `before`. Whether there was a fresh
+    /// entry, and the loads that are writing to the shared level.
+    fn drop_entry(&self, key: &impl Lookup<K>, before: u64) -> (bool, Vec<Arc<Flight<K, V>>>) {
+        let mut loads = self.flights.lock(key);
+        let storing = loads.doom(key, before);
+        let removed = self.local.as_ref().and_then(|local| local.remove(key));
+        drop(loads);
+        (removed.is_some_and(|(_, entry)| entry.is_fresh()), storing)
+    }
+
+    /// Takes the older loads of a flight's key out of the way before it stores; those that are writing.
+    fn supersede(&self, flight: &Flight<K, V>) -> Vec<Arc<Flight<K, V>>> {
+        let key = Owned(&flight.key);
+        self.flights.lock(&key).doom(&key, flight.number)
+    }
+
+    /// Drops the entry of a key if it has expired.
+    fn drop_expired(&self, key: &impl Lookup<K>) {
+        if let Some(local) = &self.local {
+            local.remove_expired(key);
+        }
+    }
+}
+
+/// Where a value that is to be stored comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The body, or a caller of `put`.
+    Loaded,
+    /// The shared level, which may have got a newer value since it was asked.
+    Fetched,
+}
+
+/// How a load ended for the local level.
+struct Finished {
+    stored: bool,
+    evicted: usize,
+}
+
+/// What a look into the local level found.
+enum Looked<V> {
+    Fresh(Entry<V>),
+    Expired,
+    Nothing,
+}
+
+/// A memo whose types are forgotten, for what concerns a whole function.
+pub(crate) trait AnyMemo: Send + Sync {
+    /// Entries in the local level.
+    fn entries(&self) -> usize;
+
+    /// Drops every entry and dooms every load; the loads that are writing to the shared level.
+    fn drop_all(&self) -> Vec<Arc<dyn Storing>>;
+}
+
+impl<K, V> AnyMemo for Memo<K, V>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    fn entries(&self) -> usize {
+        self.local.as_ref().map_or(0, Local::len)
+    }
+
+    fn drop_all(&self) -> Vec<Arc<dyn Storing>> {
+        // The loads first: one that ends now can't store any more, and what others stored before goes with the rest.
+        let storing = self.flights.doom_all();
+        if let Some(local) = &self.local {
+            local.clear();
+        }
+        storing.into_iter().map(|flight| flight as Arc<dyn Storing>).collect()
+    }
+}
+
+/// A load that is writing to the shared level, to be waited for by whoever doomed it.
+pub trait Storing: Send + Sync {
+    /// Waits with the thread; `false` if it took longer than `at_most`.
+    fn wait_stored(&self, at_most: Duration) -> bool;
+
+    /// Waits as a task.
+    fn poll_stored(&self, context: &mut Context<'_>) -> Poll<()>;
+}

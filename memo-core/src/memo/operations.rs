@@ -1,0 +1,169 @@
+//! What companions do beside calling: invalidate, peek, put.
+
+use super::call::{MemoKey, lead};
+use super::cell::Instance;
+use super::door::{Door, Fetched, MakeDoor};
+use super::function::Function;
+use super::io::{Blocking, Io, ready};
+use super::{Memo, Storing};
+use crate::Error;
+use crate::lookup::{Owned, Parts};
+use crate::outcome::{Accept, Outcome, Present};
+use crate::stats::Count;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// One operation on the entry of one call. It owns the key, so that nothing borrowed crosses an await.
+#[must_use = "nothing happens until one of its methods is called"]
+pub struct Operation<O: Outcome, K: MemoKey, D: Door<O::Value>> {
+    function: &'static Function,
+    memo: &'static Memo<K, O::Value>,
+    key: K,
+    door: D,
+    outcome: PhantomData<O>,
+}
+
+/// An operation on the entry of a call with these arguments.
+pub fn operation<T: ?Sized, O, P, M>(
+    function: &'static Function,
+    instance: Instance<T>,
+    _outcome: O,
+    parts: P,
+    door: M,
+) -> Operation<O, P::Owned, M::Door>
+where
+    O: Outcome,
+    P: Parts,
+    M: MakeDoor<P, O::Value>,
+{
+    let memo = function.memo::<T, P::Owned, O::Value>(instance);
+    let door = door.make(function, parts);
+    Operation { function, memo, key: parts.to_owned(), door, outcome: PhantomData }
+}
+
+impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
+    /// Drops the entry in this process. Whether there was a fresh one.
+    pub fn invalidate_local(self) -> bool {
+        self.function.count(Count::Invalidations);
+        self.memo.drop_entry(&Owned(&self.key), u64::MAX).0
+    }
+
+    /// Drops the entry at both levels. Whether there was a fresh one.
+    ///
+    /// First the local entry goes and loads under way are doomed, then, once none of them writes any more, the shared
+    /// entry. A load that began between the two may have fetched the shared entry, so the local level is told again.
+    pub async fn invalidate<I: Io>(self) -> Result<bool, Error> {
+        self.function.count(Count::Invalidations);
+        let (was_local, storing) = self.memo.drop_entry(&Owned(&self.key), u64::MAX);
+        let waited = I::stored(storing.into_iter().map(|load| load as Arc<dyn Storing>).collect()).await;
+        let removed = self.door.remove::<I>().await;
+        drop(self.memo.drop_entry(&Owned(&self.key), u64::MAX));
+        if let Err(error) = &removed {
+            self.function.report(error);
+        }
+        waited?;
+        Ok(removed? || was_local)
+    }
+
+    /// The value in this process, if it is fresh.
+    #[must_use]
+    pub fn peek_local<X>(self) -> Option<X>
+    where
+        O: Present<X>,
+    {
+        self.memo.peek(&Owned(&self.key)).map(|entry| O::present(entry.value))
+    }
+
+    /// The value at either level, if it is fresh.
+    pub async fn peek<I: Io, X>(self) -> Result<Option<X>, Error>
+    where
+        O: Present<X>,
+    {
+        if let Some(entry) = self.memo.peek(&Owned(&self.key)) {
+            return Ok(Some(O::present(entry.value)));
+        }
+        match self.door.fetch::<I>(self.function).await {
+            Fetched::Value(found) => Ok(Some(O::present(found.value))),
+            Fetched::Nothing => Ok(None),
+            Fetched::Failed(error) => Err(error),
+        }
+    }
+
+    /// Whether there is a fresh value in this process.
+    #[must_use]
+    pub fn contains_local(self) -> bool {
+        self.memo.peek(&Owned(&self.key)).is_some()
+    }
+
+    /// Whether there is a fresh value at either level.
+    pub async fn contains<I: Io>(self) -> Result<bool, Error> {
+        if self.memo.peek(&Owned(&self.key)).is_some() {
+            return Ok(true);
+        }
+        match self.door.fetch::<I>(self.function).await {
+            Fetched::Value(_) => Ok(true),
+            Fetched::Nothing => Ok(false),
+            Fetched::Failed(error) => Err(error),
+        }
+    }
+}
+
+/// Stores a value under a call's key, as if the call had loaded it now. An error that is given is not stored.
+pub async fn put<I: Io, T: ?Sized, O, P, M, X>(
+    function: &'static Function,
+    instance: Instance<T>,
+    _outcome: O,
+    parts: P,
+    door: M,
+    given: X,
+) -> Result<(), Error>
+where
+    O: Outcome + Accept<X>,
+    P: Parts,
+    M: MakeDoor<P, O::Value>,
+{
+    let guard = lead::<T, O, P, M>(function, instance, parts, door);
+    match O::accept(given) {
+        Some(value) => guard.put::<I>(value).await,
+        None => Ok(()),
+    }
+}
+
+/// Drops every entry of a function in this process, those of all its instantiations.
+pub fn invalidate_all_local(function: &'static Function) {
+    function.count(Count::Invalidations);
+    for memo in function.memos() {
+        drop(memo.drop_all());
+    }
+}
+
+/// Drops every entry of a function at both levels, those of all its instantiations.
+#[cfg(feature = "shared")]
+pub async fn invalidate_all<I: Io>(function: &'static Function) -> Result<(), Error> {
+    function.count(Count::Invalidations);
+    let storing = function.memos().iter().flat_map(|memo| memo.drop_all()).collect();
+    let waited = I::stored(storing).await;
+    let cleared = crate::shared::level::clear::<I>(function).await;
+    // A load that began meanwhile may have fetched what is gone now.
+    function.memos().iter().for_each(|memo| drop(memo.drop_all()));
+    if let Err(error) = &cleared {
+        function.report(error);
+    }
+    waited.and(cleared)
+}
+
+/// [`put`] without a shared level, which can't fail but for a timeout of zero; that is reported where it is stored.
+pub fn put_local<T: ?Sized, O, P, M, X>(
+    function: &'static Function,
+    instance: Instance<T>,
+    outcome: O,
+    parts: P,
+    door: M,
+    given: X,
+) where
+    O: Outcome + Accept<X>,
+    P: Parts,
+    M: MakeDoor<P, O::Value>,
+{
+    let _reported = ready(put::<Blocking, T, O, P, M, X>(function, instance, outcome, parts, door, given));
+}

@@ -1,0 +1,22 @@
+//! What generated code calls. Not for use by hand: it changes without notice.
+
+pub use crate::lookup::{AnyArg, Arg};
+pub use crate::memo::{
+    Begun, Blocking, Function, Guard, Instance, Io, LocalOnly, Operation, Registered, Started, Tasks, count_bypass,
+    invalidate_all_local, operation, put, put_local, ready, refresh, start,
+};
+pub use crate::outcome::{AnyResult, AnyReturn, MaybeNone, Outcome, Returns};
+pub use inventory;
+
+#[cfg(feature = "shared")]
+pub use crate::memo::invalidate_all;
+#[cfg(feature = "shared")]
+pub use crate::shared::{
+    level::{SharedBy, key},
+    source::Source,
+};
+
+/// Asks the closure of `cache_if`. The value comes first, so that the closure's argument has a type.
+pub fn agrees<V>(value: &V, predicate: impl FnOnce(&V) -> bool) -> bool {
+    predicate(value)
+}

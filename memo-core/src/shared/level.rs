@@ -1,0 +1,170 @@
+//! A call's door to a backend: key, entry, codec, and what a failure means.
+
+use super::cache::{Cache, Found, TimeToLive, Want};
+use super::codec::Codec;
+use super::entry::{self, Header, Reject};
+use crate::clock;
+use crate::events::CallInfo;
+use crate::key::{Digest, Key};
+use crate::lookup::{Borrowed, SerializeParts};
+use crate::memo::door::{Door, Fetched, MakeDoor, Shared};
+use crate::memo::{Function, Instance, Io};
+use crate::outcome::Outcome;
+use crate::stats::Count;
+use crate::{Error, ErrorKind};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A function with `cache =`, and its codec.
+pub struct SharedBy<C> {
+    /// The type parameters, which are part of the key of a generic function.
+    instance: Option<&'static str>,
+    codec: PhantomData<fn() -> C>,
+}
+
+impl<C> SharedBy<C> {
+    /// Doors for this instantiation.
+    #[must_use]
+    pub const fn new(instance: Option<&'static str>) -> Self {
+        SharedBy { instance, codec: PhantomData }
+    }
+
+    fn key<P: SerializeParts>(&self, function: &Function, parts: P) -> Result<Key, Error> {
+        let digest = match self.instance {
+            Some(instance) => Digest::of_instance(instance, &Borrowed(parts)),
+            None => Digest::of(&Borrowed(parts)),
+        };
+        Ok(function.shared_prefix().key(&digest?))
+    }
+}
+
+/// The door of one call.
+pub struct SharedDoor<V, C> {
+    /// The cache and the key, or why there is none.
+    open: Result<(Arc<dyn Cache>, Key), Error>,
+    types: PhantomData<fn() -> (V, C)>,
+}
+
+impl<P, V, C> MakeDoor<P, V> for SharedBy<C>
+where
+    P: SerializeParts,
+    V: Serialize + DeserializeOwned + Send + Sync + 'static,
+    C: Codec,
+{
+    type Door = SharedDoor<V, C>;
+
+    fn make(&self, function: &'static Function, parts: P) -> SharedDoor<V, C> {
+        let open = self.key(function, parts).and_then(|key| Ok((source(function)?, key)));
+        SharedDoor { open, types: PhantomData }
+    }
+}
+
+fn source(function: &Function) -> Result<Arc<dyn Cache>, Error> {
+    match &function.source {
+        Some(source) => source.resolve(function.name),
+        None => Err(Error::new(ErrorKind::Config, format!("finding the cache of the function `{}`", function.name))),
+    }
+}
+
+/// The key of a call in the shared level: `f::key`.
+pub fn key<T: ?Sized, O: Outcome, P: SerializeParts, C>(
+    function: &'static Function,
+    _instance: Instance<T>,
+    _outcome: O,
+    parts: P,
+    door: SharedBy<C>,
+) -> Result<Key, Error> {
+    door.key(function, parts)
+}
+
+/// Drops every entry of the function's prefix.
+pub(crate) async fn clear<I: Io>(function: &'static Function) -> Result<(), Error> {
+    let cache = source(function)?;
+    I::clear(&*cache, function.shared_prefix().as_str()).await?;
+    Ok(())
+}
+
+impl<V, C> Door<V> for SharedDoor<V, C>
+where
+    V: Serialize + DeserializeOwned + Send + Sync + 'static,
+    C: Codec,
+{
+    const SHARED: bool = true;
+
+    async fn fetch<I: Io>(&self, function: &'static Function) -> Fetched<V> {
+        let (cache, key) = match &self.open {
+            Ok(open) => open,
+            Err(error) => return Fetched::Failed(error.clone()),
+        };
+        // Without a local level nobody needs to know how long the value has.
+        let want = if function.local { Want::BytesAndTimeToLive } else { Want::Bytes };
+        match I::read(&**cache, key.text(), want, |found| read::<V, C>(key, &found)).await {
+            Ok(Some(Ok(value))) => Fetched::Value(value),
+            Ok(Some(Err(reject))) => {
+                function.count(Count::Rejected);
+                tracing::warn!(function = function.name, reason = reject.reason(), "a stored entry can't be used");
+                Fetched::Nothing
+            }
+            Ok(None) => Fetched::Nothing,
+            Err(error) => Fetched::Failed(error),
+        }
+    }
+
+    async fn store<I: Io>(&self, value: &V, timeout: Option<Duration>, cost: Duration) -> Result<(), Error> {
+        let (cache, key) = self.open.as_ref().map_err(Error::clone)?;
+        let created = clock::wall_millis();
+        let fresh_until = timeout.map(|timeout| created.saturating_add(millis(timeout)));
+        let header = Header {
+            codec: C::ID,
+            schema: entry::schema_of::<V>(),
+            created,
+            fresh_until,
+            keep_until: fresh_until,
+            load_cost: cost,
+            ..Header::default()
+        };
+        let bytes = entry::write(key.text(), &header, &mut |out| C::encode(value, out))?;
+        I::set(&**cache, key.text(), &bytes, timeout).await
+    }
+
+    async fn remove<I: Io>(&self) -> Result<bool, Error> {
+        let (cache, key) = self.open.as_ref().map_err(Error::clone)?;
+        I::remove(&**cache, key.text()).await
+    }
+
+    fn describe<'a>(&'a self, mut call: CallInfo<'a>) -> CallInfo<'a> {
+        call.key = self.open.as_ref().ok().map(|(_, key)| key);
+        call
+    }
+}
+
+/// The value in stored bytes, or why they are no hit.
+fn read<V: DeserializeOwned + 'static, C: Codec>(key: &Key, found: &Found<&[u8]>) -> Result<Shared<V>, Reject> {
+    let entry = entry::read(key.text(), found.bytes)?;
+    if entry.header.codec != C::ID {
+        return Err(Reject::Codec);
+    }
+    if entry.header.schema != entry::schema_of::<V>() {
+        return Err(Reject::Schema);
+    }
+    let value = C::decode(entry.payload).map_err(|_| Reject::Decode)?;
+    let now = clock::wall_millis();
+    let left = match found.time_to_live {
+        TimeToLive::Left(left) => Some(left),
+        TimeToLive::Forever => None,
+        // The header was written by a clock that may be another machine's: it bounds, but does not refuse.
+        TimeToLive::Unknown => entry.header.fresh_until.map(|until| {
+            let whole = until.saturating_sub(entry.header.created);
+            Duration::from_millis(until.saturating_sub(now).min(whole))
+        }),
+    };
+    let age = Duration::from_millis(now.saturating_sub(entry.header.created));
+    Ok(Shared { value, age, left })
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,27 @@
+//! Where a function's shared level is.
+
+use super::cache::Cache;
+use crate::{Error, registry};
+use std::sync::Arc;
+
+/// `cache = …`
+#[derive(Clone, Copy)]
+pub enum Source {
+    /// A registered cache, looked up at every call that gets this far; and what `"default"` is until then.
+    Named(&'static str, fn() -> Arc<dyn Cache>),
+    /// An expression.
+    Given(fn() -> Arc<dyn Cache>),
+}
+
+impl Source {
+    /// The cache. `function` is named in the error.
+    pub(crate) fn resolve(&self, function: &str) -> Result<Arc<dyn Cache>, Error> {
+        match self {
+            Source::Given(cache) => Ok(cache()),
+            Source::Named(name, default) => registry::cache_or(name, *default).map_err(|error| {
+                Error::new(error.kind(), format!("finding the cache `{name}` of the function `{function}`"))
+                    .advise(format!("call `memokit::register(\"{name}\", …)` at the start of the program"))
+            }),
+        }
+    }
+}

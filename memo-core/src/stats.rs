@@ -1,0 +1,208 @@
+//! Counters of one function, and the figures read from them.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Counter blocks a function has. Threads are dealt out over them, so that two threads that hit at once seldom write
+/// to one cache line.
+const BLOCKS: usize = 8;
+
+/// What is counted, as an index into a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Count {
+    LocalHits,
+    SharedHits,
+    Misses,
+    Joins,
+    Loads,
+    LoadErrors,
+    Bypasses,
+    Refreshes,
+    Expired,
+    Evicted,
+    Invalidations,
+    Discarded,
+    BackendErrors,
+    Rejected,
+    HookPanics,
+    LoadNanos,
+}
+
+const COUNTS: usize = Count::LoadNanos as usize + 1;
+
+/// One block, on cache lines of its own. 128 bytes: two lines are fetched as a pair on common processors.
+#[repr(align(128))]
+struct Block([AtomicU64; COUNTS]);
+
+/// The counters of one function.
+pub(crate) struct Counters([Block; BLOCKS]);
+
+impl Counters {
+    pub(crate) const fn new() -> Self {
+        Counters([const { Block([const { AtomicU64::new(0) }; COUNTS]) }; BLOCKS])
+    }
+
+    #[inline]
+    pub(crate) fn add(&self, what: Count, n: u64) {
+        self.0[block()].0[what as usize].fetch_add(n, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn one(&self, what: Count) {
+        self.add(what, 1);
+    }
+
+    fn sum(&self, what: Count) -> u64 {
+        self.0.iter().map(|block| block.0[what as usize].load(Ordering::Relaxed)).sum()
+    }
+
+    pub(crate) fn read(&self, entries: u64) -> Stats {
+        Stats {
+            local_hits: self.sum(Count::LocalHits),
+            shared_hits: self.sum(Count::SharedHits),
+            misses: self.sum(Count::Misses),
+            joins: self.sum(Count::Joins),
+            loads: self.sum(Count::Loads),
+            load_errors: self.sum(Count::LoadErrors),
+            bypasses: self.sum(Count::Bypasses),
+            refreshes: self.sum(Count::Refreshes),
+            expired: self.sum(Count::Expired),
+            evicted: self.sum(Count::Evicted),
+            invalidations: self.sum(Count::Invalidations),
+            discarded: self.sum(Count::Discarded),
+            backend_errors: self.sum(Count::BackendErrors),
+            rejected: self.sum(Count::Rejected),
+            hook_panics: self.sum(Count::HookPanics),
+            load_time: Duration::from_nanos(self.sum(Count::LoadNanos)),
+            entries,
+        }
+    }
+}
+
+/// The block of this thread.
+#[inline]
+fn block() -> usize {
+    thread_local! {
+        static BLOCK: Cell<usize> = const { Cell::new(usize::MAX) };
+    }
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    // A thread that is being torn down has no storage of its own left, and counts in the first block.
+    BLOCK
+        .try_with(|mine| {
+            if mine.get() == usize::MAX {
+                mine.set(NEXT.fetch_add(1, Ordering::Relaxed));
+            }
+            mine.get()
+        })
+        .unwrap_or(0)
+        % BLOCKS
+}
+
+/// What a cached function has done so far: `f::stats()`.
+///
+/// A call is one of: a hit (`local_hits`, `shared_hits`), a miss (`misses`), a bypass or a refresh. A miss either
+/// runs the body (a load) or waits for a load that another caller runs (a join).
+///
+/// ```
+/// let stats = memo_core::Stats::default();
+/// assert_eq!(stats.hits(), 0);
+/// assert_eq!(stats.hit_ratio(), None);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Hits in the local level.
+    pub local_hits: u64,
+    /// Hits in the shared level.
+    pub shared_hits: u64,
+    /// Calls that found no fresh value.
+    pub misses: u64,
+    /// Misses that waited for another caller's load instead of running the body.
+    pub joins: u64,
+    /// Runs of the body whose value was to be stored.
+    pub loads: u64,
+    /// Loads that returned an error.
+    pub load_errors: u64,
+    /// Calls for which `bypass` was true.
+    pub bypasses: u64,
+    /// Calls of `f::refresh`, and calls for which `refresh` was true.
+    pub refreshes: u64,
+    /// Look-ups that found an entry past its timeout.
+    pub expired: u64,
+    /// Entries dropped to stay within `capacity`.
+    pub evicted: u64,
+    /// Calls of `f::invalidate` and `f::invalidate_all`.
+    pub invalidations: u64,
+    /// Loaded values that were not stored because their key was invalidated, or stored anew, meanwhile.
+    pub discarded: u64,
+    /// Operations of the shared level that failed.
+    pub backend_errors: u64,
+    /// Stored bytes that were not a value of this function: damaged, foreign, or of an older version.
+    pub rejected: u64,
+    /// Hooks that panicked.
+    pub hook_panics: u64,
+    /// Time spent in loads, all callers added up.
+    pub load_time: Duration,
+    /// Entries in the local level, expired ones that were not dropped yet included.
+    pub entries: u64,
+}
+
+impl Stats {
+    /// Hits at either level.
+    #[must_use]
+    pub fn hits(&self) -> u64 {
+        self.local_hits + self.shared_hits
+    }
+
+    /// The share of hits among hits and misses, from 0 to 1; `None` before the first call.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+    pub fn hit_ratio(&self) -> Option<f64> {
+        let calls = self.hits() + self.misses;
+        (calls > 0).then(|| self.hits() as f64 / calls as f64)
+    }
+
+    /// The mean time of a load; `None` before the first one.
+    #[must_use]
+    pub fn mean_load(&self) -> Option<Duration> {
+        let nanos = u64::try_from(self.load_time.as_nanos()).unwrap_or(u64::MAX);
+        nanos.checked_div(self.loads).map(Duration::from_nanos)
+    }
+
+    /// The time that callers did not spend in the body: hits times the mean load.
+    #[must_use]
+    pub fn time_saved(&self) -> Duration {
+        let nanos = self.mean_load().unwrap_or_default().as_nanos() * u128::from(self.hits());
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_all_threads_add_up() {
+        let counters = Counters::new();
+        std::thread::scope(|scope| {
+            for _ in 0..20 {
+                scope.spawn(|| {
+                    for _ in 0..1000 {
+                        counters.one(Count::LocalHits);
+                    }
+                });
+            }
+        });
+        assert_eq!(counters.read(3).hits(), 20_000);
+        assert_eq!(counters.read(3).entries, 3);
+    }
+
+    #[test]
+    fn time_saved_is_hits_times_the_mean_load() {
+        let stats =
+            Stats { local_hits: 9, shared_hits: 1, loads: 2, load_time: Duration::from_secs(4), ..Stats::default() };
+        assert_eq!(stats.mean_load(), Some(Duration::from_secs(2)));
+        assert_eq!(stats.time_saved(), Duration::from_secs(20));
+    }
+}

@@ -1,0 +1,164 @@
+//! The conformance suite itself: a plain map passes, and each fault is found under the name of the rule it breaks.
+#![cfg(all(feature = "testing", feature = "shared"))]
+
+use memo_core::clock::{self, Tick};
+use memo_core::testing::{MockClock, conformance};
+use memo_core::{Cache, Capabilities, Error, ErrorKind, check_key};
+use std::collections::HashMap;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    None,
+    AddAlwaysStores,
+    CutsKeys,
+    EmptyValueIsAMiss,
+    FoldsCase,
+    IncrementWraps,
+    KeepsTheFirstTimeout,
+    RoundsToSeconds,
+    ScanIgnoresThePrefix,
+    TakesAnyKey,
+    TouchUnclaimed,
+}
+
+/// A map with one fault.
+struct Faulty {
+    map: Mutex<HashMap<String, (Vec<u8>, Tick)>>,
+    fault: Fault,
+}
+
+impl Faulty {
+    fn has(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+
+    fn key(&self, key: &str) -> Result<String, Error> {
+        if !self.has(Fault::TakesAnyKey) {
+            check_key(key)?;
+        }
+        Ok(match self.fault {
+            Fault::CutsKeys => key.chars().take(300).collect(),
+            Fault::FoldsCase => key.to_lowercase(),
+            _ => key.to_owned(),
+        })
+    }
+
+    fn deadline(&self, timeout: Option<Duration>) -> Tick {
+        let rounded = |timeout: Duration| match self.fault {
+            Fault::RoundsToSeconds => Duration::from_secs(timeout.as_secs().max(1)),
+            _ => timeout,
+        };
+        timeout.map_or(Tick::NEVER, |timeout| clock::now().after(rounded(timeout)))
+    }
+
+    /// Without the expired ones.
+    fn map(&self) -> MutexGuard<'_, HashMap<String, (Vec<u8>, Tick)>> {
+        let mut map = self.map.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        map.retain(|_, (_, end)| *end > clock::now());
+        map
+    }
+}
+
+impl Cache for Faulty {
+    fn capabilities(&self) -> Capabilities {
+        let mut capable = Capabilities::new("faulty");
+        (capable.scan, capable.increment) = (true, true);
+        capable
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        let found = self.map().get(&self.key(key)?).map(|(bytes, _)| bytes.clone());
+        Ok(found.filter(|bytes| !(bytes.is_empty() && self.has(Fault::EmptyValueIsAMiss))))
+    }
+
+    fn set(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<(), Error> {
+        let (key, mut end, mut map) = (self.key(key)?, self.deadline(timeout), self.map());
+        if let (Some((_, first)), true) = (map.get(&key), self.has(Fault::KeepsTheFirstTimeout)) {
+            end = *first;
+        }
+        map.insert(key, (bytes.to_vec(), end));
+        Ok(())
+    }
+
+    fn add(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
+        let (key, mut map) = (self.key(key)?, self.map());
+        let store = !map.contains_key(&key) || self.has(Fault::AddAlwaysStores);
+        if store {
+            map.insert(key, (bytes.to_vec(), self.deadline(timeout)));
+        }
+        Ok(store)
+    }
+
+    fn remove(&self, key: &str) -> Result<bool, Error> {
+        Ok(self.map().remove(&self.key(key)?).is_some())
+    }
+
+    fn increment(&self, key: &str, by: i64, timeout: Option<Duration>) -> Result<i64, Error> {
+        let (key, mut map) = (self.key(key)?, self.map());
+        let failed = || Error::new(ErrorKind::Backend, format!("incrementing {key}"));
+        let (bytes, end) = map.get(&key).cloned().unwrap_or((b"0".to_vec(), self.deadline(timeout)));
+        let number: i64 = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok()).ok_or_else(failed)?;
+        let sum = match self.fault {
+            Fault::IncrementWraps => number.wrapping_add(by),
+            _ => number.checked_add(by).ok_or_else(failed)?,
+        };
+        map.insert(key, (sum.to_string().into_bytes(), end));
+        Ok(sum)
+    }
+
+    fn touch(&self, key: &str, timeout: Option<Duration>) -> Result<bool, Error> {
+        if self.has(Fault::TouchUnclaimed) {
+            let end = self.deadline(timeout);
+            return Ok(self.map().get_mut(key).map(|entry| entry.1 = end).is_some());
+        }
+        Err(Error::new(ErrorKind::Unsupported, "touching"))
+    }
+
+    fn scan(&self, prefix: &str, visit: &mut dyn FnMut(&str)) -> Result<(), Error> {
+        let literal = !self.has(Fault::ScanIgnoresThePrefix);
+        self.map().keys().filter(|key| !literal || key.starts_with(prefix)).for_each(|key| visit(key));
+        Ok(())
+    }
+}
+
+/// What the suite says about a map with this fault.
+fn verdict(fault: Fault) -> Result<(), String> {
+    let clock = MockClock::install();
+    let cache: Arc<dyn Cache> = Arc::new(Faulty { map: Mutex::default(), fault });
+    let check = || conformance::check(&cache, &mut |span| clock.advance(span), &conformance::block_on);
+    panic::catch_unwind(AssertUnwindSafe(check)).map_err(|panic| match panic.downcast::<String>() {
+        Ok(message) => *message,
+        Err(_) => "a panic without a message".into(),
+    })
+}
+
+#[test]
+fn a_map_without_faults_passes() {
+    assert_eq!(verdict(Fault::None), Ok(()));
+}
+
+#[test]
+fn each_fault_is_found_under_its_rule() {
+    let cases = [
+        (Fault::AddAlwaysStores, "keys are compared byte by byte"),
+        (Fault::CutsKeys, "a key of the greatest length works"),
+        (Fault::EmptyValueIsAMiss, "values are bytes, from none to 1 MiB"),
+        (Fault::FoldsCase, "keys are compared byte by byte"),
+        (Fault::IncrementWraps, "increment refuses what is no number and changes nothing"),
+        (Fault::KeepsTheFirstTimeout, "a replaced entry takes the new timeout"),
+        (Fault::RoundsToSeconds, "a timeout counts in milliseconds"),
+        (Fault::ScanIgnoresThePrefix, "scan takes its prefix literally"),
+        (Fault::TakesAnyKey, "an empty key is refused"),
+        (Fault::TouchUnclaimed, "an operation that is not claimed is Unsupported"),
+    ];
+    for (fault, rule) in cases {
+        let message = verdict(fault).expect_err("a fault");
+        assert!(
+            message.contains(&format!("the faulty cache (Blocking) breaks the rule `{rule}`")),
+            "{fault:?}: {message}"
+        );
+    }
+}

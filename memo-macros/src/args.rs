@@ -1,0 +1,255 @@
+//! The options of the attribute, typed, with their spans.
+
+use crate::errors::{Errors, list, nearest};
+use crate::parse::{Given, Pair, Pairs};
+use proc_macro2::TokenStream;
+use quote::quote;
+use std::time::Duration;
+use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path};
+
+/// Every option there is, in the order of the documentation.
+pub(crate) const NAMES: [&str; 19] = [
+    "timeout",
+    "prefix",
+    "version",
+    "ignore",
+    "key",
+    "cache",
+    "local",
+    "local_timeout",
+    "codec",
+    "capacity",
+    "on_hit",
+    "on_miss",
+    "bypass",
+    "refresh",
+    "cache_if",
+    "cache_none",
+    "single_flight",
+    "companion",
+    "crate",
+];
+
+/// The options as they were given.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) timeout: Option<Given<Time>>,
+    pub(crate) prefix: Option<Given<LitStr>>,
+    pub(crate) version: Option<Given<Expr>>,
+    pub(crate) ignore: Option<Given<Vec<Ident>>>,
+    pub(crate) key: Option<Given<Expr>>,
+    pub(crate) cache: Option<Given<CacheSource>>,
+    pub(crate) local: Option<Given<bool>>,
+    pub(crate) local_timeout: Option<Given<Time>>,
+    pub(crate) codec: Option<Given<Path>>,
+    pub(crate) capacity: Option<Given<Expr>>,
+    pub(crate) on_hit: Option<Given<Expr>>,
+    pub(crate) on_miss: Option<Given<Expr>>,
+    pub(crate) bypass: Option<Given<Expr>>,
+    pub(crate) refresh: Option<Given<Expr>>,
+    pub(crate) cache_if: Option<Given<Expr>>,
+    pub(crate) cache_none: Option<Given<bool>>,
+    pub(crate) single_flight: Option<Given<bool>>,
+    pub(crate) companion: Option<Given<Ident>>,
+    pub(crate) krate: Option<Given<Path>>,
+}
+
+/// A span of time.
+pub(crate) enum Time {
+    /// Known now.
+    Known(Duration),
+    /// An expression of type `Duration`.
+    Computed(Expr),
+}
+
+/// `cache = …`
+pub(crate) enum CacheSource {
+    Named(LitStr),
+    Computed(Expr),
+}
+
+impl Options {
+    /// The path of the crate in generated code.
+    pub(crate) fn krate(&self) -> TokenStream {
+        match &self.krate {
+            Some(path) => {
+                let path = &path.value;
+                quote!(#path)
+            }
+            None => quote!(::memokit),
+        }
+    }
+
+    /// Whether there is a local level.
+    pub(crate) fn has_local(&self) -> bool {
+        self.local.as_ref().is_none_or(|local| local.value)
+    }
+}
+
+/// Reads the options; what can't be read goes to `errors` and is left out.
+pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Options {
+    let mut options = Options::default();
+    let pairs = match syn::parse2::<Pairs>(tokens) {
+        Ok(Pairs(pairs)) => pairs,
+        Err(error) => {
+            errors.push(error);
+            return options;
+        }
+    };
+    for pair in pairs {
+        match pair {
+            Ok(pair) => options.take(pair, errors),
+            Err(error) => errors.push(error),
+        }
+    }
+    options
+}
+
+impl Options {
+    fn take(&mut self, Pair { name, value }: Pair, errors: &mut Errors) {
+        match name.to_string().as_str() {
+            "timeout" => put(&mut self.timeout, &name, time(&value), errors),
+            "prefix" => put(&mut self.prefix, &name, text(&value), errors),
+            "version" => put(&mut self.version, &name, Ok(value), errors),
+            "ignore" => put(&mut self.ignore, &name, names(&value), errors),
+            "key" => put(&mut self.key, &name, Ok(value), errors),
+            "cache" => put(&mut self.cache, &name, Ok(source(value)), errors),
+            "local" => put(&mut self.local, &name, yes_or_no(&value), errors),
+            "local_timeout" => put(&mut self.local_timeout, &name, time(&value), errors),
+            "codec" => put(&mut self.codec, &name, path(&value), errors),
+            "capacity" => put(&mut self.capacity, &name, Ok(value), errors),
+            "on_hit" => put(&mut self.on_hit, &name, Ok(value), errors),
+            "on_miss" => put(&mut self.on_miss, &name, Ok(value), errors),
+            "bypass" => put(&mut self.bypass, &name, Ok(value), errors),
+            "refresh" => put(&mut self.refresh, &name, Ok(value), errors),
+            "cache_if" => put(&mut self.cache_if, &name, Ok(value), errors),
+            "cache_none" => put(&mut self.cache_none, &name, yes_or_no(&value), errors),
+            "single_flight" => put(&mut self.single_flight, &name, yes_or_no(&value), errors),
+            "companion" => put(&mut self.companion, &name, ident(&value), errors),
+            "crate" => put(&mut self.krate, &name, path(&value), errors),
+            wrong => {
+                let meant = match familiar(wrong).or_else(|| nearest(wrong, NAMES)) {
+                    Some(meant) => format!("did you mean `{meant}`? "),
+                    None => String::new(),
+                };
+                errors.at(&name, format!("unknown option `{wrong}`: {meant}the options are {}", list(&NAMES)));
+            }
+        }
+    }
+}
+
+/// What other caches call an option.
+fn familiar(wrong: &str) -> Option<&'static str> {
+    Some(match wrong {
+        "ttl" | "ttl_secs" | "time" | "time_to_live" | "expires" | "expire" | "lifetime" | "duration" => "timeout",
+        "size" | "max_size" | "max_capacity" | "maxsize" | "max_entries" | "limit" => "capacity",
+        "skip" | "args_to_ignore" | "exclude" => "ignore",
+        "backend" | "store" | "cache_alias" => "cache",
+        "unless" | "nocache" => "bypass",
+        "forced_update" | "force_refresh" => "refresh",
+        "hit_callable" => "on_hit",
+        "miss_callable" => "on_miss",
+        "convert" | "args_rewrite" | "key_fn" => "key",
+        "sync_writes" => "single_flight",
+        "name" | "key_prefix" | "namespace" => "prefix",
+        "response_filter" => "cache_if",
+        _ => return None,
+    })
+}
+
+/// Takes a value, unless the option was given before.
+fn put<T>(slot: &mut Option<Given<T>>, name: &Ident, value: syn::Result<T>, errors: &mut Errors) {
+    if slot.is_some() {
+        errors.at(name, format!("`{name}` is given twice: keep one of them"));
+        return;
+    }
+    match value {
+        Ok(value) => *slot = Some(Given { name: name.span(), value }),
+        Err(error) => errors.push(error),
+    }
+}
+
+fn literal(value: &Expr) -> Option<&Lit> {
+    match value {
+        Expr::Lit(ExprLit { lit, .. }) => Some(lit),
+        _ => None,
+    }
+}
+
+fn time(value: &Expr) -> syn::Result<Time> {
+    let known = |time: Duration| {
+        if time.is_zero() {
+            let advice = "a timeout of zero would store what is never served: give a positive time, leave the option \
+                          out to keep values for ever, or use `bypass = true`";
+            return Err(syn::Error::new_spanned(value, advice));
+        }
+        Ok(Time::Known(time))
+    };
+    match literal(value) {
+        Some(Lit::Int(seconds)) => known(Duration::from_secs(seconds.base10_parse()?)),
+        Some(Lit::Float(seconds)) => match Duration::try_from_secs_f64(seconds.base10_parse()?) {
+            Ok(time) => known(time),
+            Err(error) => Err(syn::Error::new_spanned(value, format!("not a span of time: {error}"))),
+        },
+        Some(Lit::Str(text)) => match humantime::parse_duration(&text.value()) {
+            Ok(time) => known(time),
+            Err(error) => {
+                let message =
+                    format!("not a span of time: {error}; write for example \"1h 30m\", \"45s\" or \"250ms\"");
+                Err(syn::Error::new_spanned(value, message))
+            }
+        },
+        Some(other) => Err(syn::Error::new_spanned(
+            other,
+            "expected seconds, a text like \"1h 30m\", or an expression of type `Duration`",
+        )),
+        None => Ok(Time::Computed(value.clone())),
+    }
+}
+
+fn text(value: &Expr) -> syn::Result<LitStr> {
+    match literal(value) {
+        Some(Lit::Str(text)) if text.value().is_empty() => {
+            Err(syn::Error::new_spanned(value, "an empty prefix names nothing"))
+        }
+        Some(Lit::Str(text)) => Ok(text.clone()),
+        _ => Err(syn::Error::new_spanned(value, "expected a text in quotes")),
+    }
+}
+
+fn yes_or_no(value: &Expr) -> syn::Result<bool> {
+    match literal(value) {
+        Some(Lit::Bool(value)) => Ok(value.value),
+        _ => Err(syn::Error::new_spanned(value, "expected `true` or `false`")),
+    }
+}
+
+fn ident(value: &Expr) -> syn::Result<Ident> {
+    match value {
+        Expr::Path(path) if path.qself.is_none() => path.path.require_ident().cloned(),
+        _ => Err(syn::Error::new_spanned(value, "expected a name")),
+    }
+}
+
+fn names(value: &Expr) -> syn::Result<Vec<Ident>> {
+    match value {
+        Expr::Array(array) => array.elems.iter().map(ident).collect(),
+        value => Ok(vec![ident(value).map_err(|error| {
+            syn::Error::new(error.span(), "expected the name of an argument, or several as `[a, b]`")
+        })?]),
+    }
+}
+
+fn path(value: &Expr) -> syn::Result<Path> {
+    match value {
+        Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
+        _ => Err(syn::Error::new_spanned(value, "expected a path")),
+    }
+}
+
+fn source(value: Expr) -> CacheSource {
+    match literal(&value) {
+        Some(Lit::Str(name)) => CacheSource::Named(name.clone()),
+        _ => CacheSource::Computed(value),
+    }
+}

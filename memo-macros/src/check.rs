@@ -1,0 +1,152 @@
+//! Every rule about options and functions. It finds mistakes and emits nothing.
+
+use crate::args::Options;
+use crate::errors::{Errors, list, nearest};
+use crate::model::{Model, Place};
+use syn::visit::Visit;
+use syn::{FnArg, ReceiverKind, Safety, Type, TypeImplTrait, TypeReference};
+
+/// Finds what is wrong with the options, the function, and the two together.
+pub(crate) fn check(options: &Options, model: &Model, errors: &mut Errors) {
+    options_alone(options, errors);
+    function_alone(options, model, errors);
+    ignored_names(options, model, errors);
+}
+
+fn options_alone(options: &Options, errors: &mut Errors) {
+    if let Some(cache) = &options.cache
+        && !cfg!(feature = "shared")
+    {
+        errors.at_span(
+            cache.name,
+            "`cache` needs a feature of the memokit crate: `file` or `redis` for those backends, or `shared` for a \
+             cache of your own",
+        );
+    }
+    if options.cache.is_none() {
+        let needs = "needs a shared level: add `cache = …`, or remove it";
+        if let Some(codec) = &options.codec {
+            errors.at_span(codec.name, format!("`codec` {needs}"));
+        }
+        if let Some(local) = options.local.as_ref().filter(|local| !local.value) {
+            errors.at_span(local.name, format!("`local = false` {needs}"));
+        }
+        if let Some(timeout) = &options.local_timeout {
+            errors.at_span(timeout.name, format!("`local_timeout` {needs}, or use `timeout`"));
+        }
+    } else if !options.has_local() {
+        let contradicts = "contradicts `local = false`: there is no local level to bound";
+        if let Some(capacity) = &options.capacity {
+            errors.at_span(capacity.name, format!("`capacity` {contradicts}"));
+        }
+        if let Some(timeout) = &options.local_timeout {
+            errors.at_span(timeout.name, format!("`local_timeout` {contradicts}"));
+        }
+    }
+    if let Some(capacity) = &options.capacity
+        && let syn::Expr::Lit(literal) = &capacity.value
+        && let syn::Lit::Int(entries) = &literal.lit
+        && entries.base10_digits() == "0"
+    {
+        errors.at(entries, "a capacity of zero stores nothing: give at least 1, or leave it out for no bound");
+    }
+    if let (Some(_), Some(ignore)) = (&options.key, &options.ignore) {
+        errors.at_span(ignore.name, "`ignore` contradicts `key`, which already says what the key is: keep one of them");
+    }
+}
+
+fn function_alone(options: &Options, model: &Model, errors: &mut Errors) {
+    let signature = &model.original.sig;
+    if let Some(constness) = &signature.constness {
+        errors.at(constness, "a `const fn` can't be cached: what it returns must not depend on what ran before");
+    }
+    if let Safety::Unsafe(unsafety) = &signature.safety {
+        errors.at(unsafety, "an `unsafe fn` can't be cached yet: cache a safe function around the call");
+    }
+    if let Some(variadic) = &signature.variadic {
+        errors.at(variadic, "a variadic function can't be cached");
+    }
+    returned(model, errors);
+    if let (Place::Method, Some(companion)) = (model.place, &options.companion) {
+        errors.at_span(companion.name, "`companion` is for free functions: a method's companions are named after it");
+    }
+    for input in &signature.inputs {
+        match input {
+            FnArg::Receiver(receiver) => {
+                let identified = options.key.is_some() || ignores(options, "self");
+                let advice = "name what identifies the value with `key = …`, or leave it out with `ignore = self`";
+                let by_mut = matches!(receiver.kind, ReceiverKind::Reference(_, _, Some(_)));
+                if !identified && by_mut {
+                    errors.at(
+                        receiver,
+                        format!("`&mut self` can't be part of a key, since the call may change it: {advice}"),
+                    );
+                } else if !identified && matches!(receiver.kind, ReceiverKind::Value) {
+                    errors.at(receiver, format!("`self` by value can't be part of a key: take `&self`, {advice}"));
+                }
+            }
+            FnArg::Typed(typed) => {
+                if let Type::Reference(TypeReference { mutability: Some(_), .. }) = &*typed.ty
+                    && options.key.is_none()
+                    && !argument_ignored(options, &typed.pat)
+                {
+                    errors.at(
+                        &typed.ty,
+                        "a `&mut` argument can't be part of a key, since the call may change it: leave it out with \
+                         `ignore = …`, or name the key with `key = …`",
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn argument_ignored(options: &Options, pattern: &syn::Pat) -> bool {
+    matches!(pattern, syn::Pat::Ident(name) if ignores(options, &name.ident.to_string()))
+}
+
+fn ignores(options: &Options, name: &str) -> bool {
+    options.ignore.iter().flat_map(|ignore| &ignore.value).any(|ignored| ignored == name)
+}
+
+/// A returned value must be one that can be stored: it owns what it holds.
+fn returned(model: &Model, errors: &mut Errors) {
+    struct Borrowed<'a>(&'a mut Errors);
+    impl<'ast> Visit<'ast> for Borrowed<'_> {
+        fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
+            if reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static") {
+                self.0.at(
+                    reference,
+                    "a cached function can't return a reference to its arguments, since the value outlives the call: \
+                     return an owned value (`String`, `Vec<T>`, `Arc<T>`) or a `&'static` reference",
+                );
+            }
+        }
+
+        fn visit_type_impl_trait(&mut self, hidden: &'ast TypeImplTrait) {
+            self.0.at(
+                hidden,
+                "a cached function can't return `impl Trait`, since the stored value needs a type with a name: name \
+                 it, or collect what an iterator gives",
+            );
+        }
+    }
+    Borrowed(errors).visit_type(&model.returned());
+}
+
+fn ignored_names(options: &Options, model: &Model, errors: &mut Errors) {
+    let Some(ignore) = &options.ignore else { return };
+    let mut known: Vec<String> = model.receiver().map(|_| "self".to_owned()).into_iter().collect();
+    known
+        .extend(model.arguments.iter().filter(|argument| argument.is_named).map(|argument| argument.ident.to_string()));
+    for (i, name) in ignore.value.iter().enumerate() {
+        let text = name.to_string();
+        if !known.contains(&text) {
+            let meant = nearest(&text, known.iter().map(String::as_str));
+            let meant = meant.map(|meant| format!("did you mean `{meant}`? ")).unwrap_or_default();
+            errors.at(name, format!("no argument is named `{text}`: {meant}the arguments are {}", list(&known)));
+        } else if ignore.value[..i].contains(name) {
+            errors.at(name, format!("`{text}` is ignored twice"));
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The function that callers see, and the one that holds the body.
+
+use super::site::Site;
+use crate::model::Model;
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{FnArg, Signature};
+
+/// The function that callers see: look, and run the body on a miss.
+pub(super) fn cached(site: &Site<'_>) -> TokenStream {
+    let (model, private) = (site.model, &site.private);
+    let attrs = model.outer_attrs();
+    let (vis, signature) = (&model.original.vis, signature(model));
+    let (prelude, call, body, keep) = (site.prelude(), site.call(), body(site), site.keep());
+    let (settle, run) = doors(model, &body, &keep);
+    let bypass = site.options.bypass.as_ref().map(|bypass| {
+        let (bypass, holder) = (&bypass.value, site.path(&site.holder()));
+        quote! {
+            if #bypass {
+                #private::count_bypass(#holder());
+                return #body;
+            }
+        }
+    });
+    let refresh = site.options.refresh.as_ref().map(|refresh| {
+        let refresh = &refresh.value;
+        quote! {
+            if #refresh {
+                let __memokit_guard = #private::refresh(#call);
+                return __memokit_guard #run;
+            }
+        }
+    });
+    quote! {
+        #(#attrs)*
+        #vis #signature {
+            #prelude
+            #bypass
+            #refresh
+            let __memokit_call = #private::start(#call);
+            match __memokit_call #settle {
+                #private::Begun::Hit(__memokit_value) => __memokit_value,
+                #private::Begun::Miss(__memokit_guard) => __memokit_guard #run,
+            }
+        }
+    }
+}
+
+/// `.settle()` and `.run(…)`, or their async twins.
+fn doors(model: &Model, body: &TokenStream, keep: &TokenStream) -> (TokenStream, TokenStream) {
+    if model.is_async() {
+        let body = call_of_body_unawaited(body);
+        (quote!(.settle_async().await), quote!(.run_async(#body, #keep).await))
+    } else {
+        (quote!(.settle()), quote!(.run(|| #body, #keep)))
+    }
+}
+
+fn call_of_body_unawaited(body: &TokenStream) -> TokenStream {
+    let mut tokens: Vec<_> = body.clone().into_iter().collect();
+    tokens.truncate(tokens.len() - 2);
+    tokens.into_iter().collect()
+}
+
+/// The call of the function that holds the body, awaited if it is async.
+pub(super) fn body(site: &Site<'_>) -> TokenStream {
+    let model = site.model;
+    let uncached = site.path(&site.named("uncached"));
+    let turbofish = model.turbofish();
+    let this = model.receiver().map(|_| quote!(self,));
+    let arguments = model.arguments.iter().map(|argument| &argument.ident);
+    let awaited = model.is_async().then(|| quote!(.await));
+    quote!(#uncached #turbofish(#this #(#arguments),*) #awaited)
+}
+
+/// The signature with plain names for arguments: no `mut`, no patterns.
+pub(super) fn signature(model: &Model) -> Signature {
+    let mut signature = model.original.sig.clone();
+    let mut arguments = model.arguments.iter();
+    for input in &mut signature.inputs {
+        match input {
+            FnArg::Typed(typed) => {
+                let argument = arguments.next().expect("one argument for each typed input");
+                let ident = &argument.ident;
+                *typed.pat = syn::parse_quote!(#ident);
+            }
+            FnArg::Receiver(receiver) => receiver.mutability = None,
+        }
+    }
+    signature
+}
+
+/// The function that holds the body, as the user wrote it.
+pub(super) fn uncached(site: &Site<'_>) -> TokenStream {
+    let model = site.model;
+    let attrs = model.body_attrs();
+    let vis = &model.original.vis;
+    let mut signature = model.original.sig.clone();
+    signature.ident = site.named("uncached");
+    let block = model.original.block.to_token_stream();
+    let doc = format!("Runs the body of `{}`; nothing is looked up and nothing is stored.", model.name());
+    quote! {
+        #(#attrs)*
+        #[doc = #doc]
+        #vis #signature #block
+    }
+}

@@ -1,0 +1,208 @@
+//! What every generated function has in common: how a call names its function, key and types to the core.
+
+use crate::args::{CacheSource, Options};
+use crate::model::{Argument, Model, Place};
+use crate::usage::mentions;
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Expr, GenericParam, Ident};
+
+/// One function under expansion.
+pub(super) struct Site<'a> {
+    pub(super) options: &'a Options,
+    pub(super) model: &'a Model,
+    /// The path of the functions that generated code calls.
+    pub(super) private: TokenStream,
+    /// The companion type's name.
+    pub(super) companion: Ident,
+}
+
+impl<'a> Site<'a> {
+    pub(super) fn new(options: &'a Options, model: &'a Model) -> Self {
+        let krate = options.krate();
+        let companion = match &options.companion {
+            Some(name) => name.value.clone(),
+            None => model.name().clone(),
+        };
+        Site { options, model, private: quote!(#krate::__private), companion }
+    }
+
+    /// Whether there is a shared level.
+    pub(super) fn is_shared(&self) -> bool {
+        self.options.cache.is_some()
+    }
+
+    /// The name of a companion: `invalidate`, or `f_invalidate` beside a method.
+    pub(super) fn named(&self, operation: &str) -> Ident {
+        let name = self.model.name();
+        match self.model.place {
+            Place::Free => Ident::new(operation, name.span()),
+            Place::Method => format_ident!("{name}_{operation}"),
+        }
+    }
+
+    /// The function that holds the `static`.
+    pub(super) fn holder(&self) -> Ident {
+        match self.model.place {
+            Place::Free => Ident::new("__memokit", Span::call_site()),
+            Place::Method => format_ident!("__memokit_{}", self.model.name(), span = Span::call_site()),
+        }
+    }
+
+    /// The path of a companion from inside any generated function.
+    pub(super) fn path(&self, function: &Ident) -> TokenStream {
+        match self.model.place {
+            Place::Free => {
+                let companion = &self.companion;
+                quote!(#companion::#function)
+            }
+            Place::Method => quote!(Self::#function),
+        }
+    }
+
+    /// The arguments that say to the core which call is meant: function, instance, outcome, parts of the key, door.
+    pub(super) fn call(&self) -> TokenStream {
+        let private = &self.private;
+        let function = self.path(&self.holder());
+        let returned = self.model.returned();
+        let outcome = quote_spanned!(returned.span()=> #private::Returns::<#returned>::new().outcome());
+        let (instance, parts, door) = (self.instance(), self.parts(), self.door());
+        quote!(#function(), #private::Instance::<#instance>::new(), #outcome, #parts, #door)
+    }
+
+    /// The traits that method resolution needs, and a type for each const parameter.
+    pub(super) fn prelude(&self) -> TokenStream {
+        let private = &self.private;
+        let consts = self.consts().map(|(parameter, name)| quote!(struct #name<#parameter>;));
+        quote! {
+            #[allow(unused_imports)]
+            use #private::{AnyArg as _, AnyResult as _, AnyReturn as _};
+            #(#consts)*
+        }
+    }
+
+    fn consts(&self) -> impl Iterator<Item = (TokenStream, Ident)> {
+        self.model.original.sig.generics.params.iter().filter_map(|parameter| match parameter {
+            GenericParam::Const(parameter) => {
+                let (name, ty) = (&parameter.ident, &parameter.ty);
+                Some((quote!(const #name: #ty), format_ident!("__Memokit{name}")))
+            }
+            _ => None,
+        })
+    }
+
+    /// A type that differs between instantiations: type and const parameters, and `Self`.
+    fn instance(&self) -> TokenStream {
+        let parameters = self.model.original.sig.generics.params.iter().filter_map(|parameter| match parameter {
+            GenericParam::Type(parameter) => {
+                let name = &parameter.ident;
+                Some(quote!(::core::marker::PhantomData<#name>))
+            }
+            GenericParam::Const(parameter) => {
+                let name = &parameter.ident;
+                let holder = format_ident!("__Memokit{name}");
+                Some(quote!(#holder<#name>))
+            }
+            GenericParam::Lifetime(_) => None,
+        });
+        let this = (self.model.place == Place::Method).then(|| quote!(::core::marker::PhantomData<Self>));
+        let all: Vec<TokenStream> = this.into_iter().chain(parameters).collect();
+        quote!((#(#all,)*))
+    }
+
+    fn has_instance(&self) -> bool {
+        let mut parameters = self.model.original.sig.generics.params.iter();
+        self.model.place == Place::Method || parameters.any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
+    }
+
+    /// `(first, (second, ()))`
+    fn parts(&self) -> TokenStream {
+        let private = &self.private;
+        let part = |expression: TokenStream, span: Span| quote_spanned!(span=> #private::Arg(&#expression).part());
+        let parts: Vec<TokenStream> = match &self.options.key {
+            Some(key) => match &key.value {
+                Expr::Tuple(tuple) => tuple.elems.iter().map(|e| part(quote!((#e)), e.span())).collect(),
+                expression => vec![part(quote!((#expression)), expression.span())],
+            },
+            None => {
+                let this = self.model.receiver().filter(|_| !self.ignores("self"));
+                let this = this.map(|receiver| part(quote!(self), receiver.span()));
+                let arguments = self.model.arguments.iter().filter(|argument| self.is_key(argument));
+                let arguments = arguments.map(|argument| part(argument.ident.to_token_stream(), argument.ty.span()));
+                this.into_iter().chain(arguments).collect()
+            }
+        };
+        parts.into_iter().rev().fold(quote!(()), |rest, part| quote!((#part, #rest)))
+    }
+
+    fn ignores(&self, name: &str) -> bool {
+        self.options.ignore.iter().flat_map(|ignore| &ignore.value).any(|ignored| ignored == name)
+    }
+
+    /// An argument leaves the key if it is ignored, or if it only says whether to bypass or to refresh.
+    fn is_key(&self, argument: &Argument) -> bool {
+        let name = argument.ident.to_string();
+        if self.ignores(&name) {
+            return false;
+        }
+        let steers = [&self.options.bypass, &self.options.refresh];
+        let steers = steers.into_iter().flatten().any(|given| mentions(given.value.to_token_stream(), &name));
+        !steers || mentions(self.model.original.block.to_token_stream(), &name)
+    }
+
+    fn door(&self) -> TokenStream {
+        let private = &self.private;
+        if !self.is_shared() {
+            return quote!(#private::LocalOnly);
+        }
+        let codec = self.codec();
+        let instance = if self.has_instance() {
+            let instance = self.instance();
+            quote!(::core::option::Option::Some(::core::any::type_name::<#instance>()))
+        } else {
+            quote!(::core::option::Option::None)
+        };
+        quote!(#private::SharedBy::<#codec>::new(#instance))
+    }
+
+    /// One of ours by its bare name, or the user's own by its path.
+    fn codec(&self) -> TokenStream {
+        let krate = self.options.krate();
+        let Some(codec) = &self.options.codec else { return quote!(#krate::codec::Postcard) };
+        let path = &codec.value;
+        match path.get_ident() {
+            Some(name) if ["Postcard", "Json", "MessagePack", "Bincode"].iter().any(|ours| name == ours) => {
+                quote!(#krate::codec::#name)
+            }
+            _ => quote!(#path),
+        }
+    }
+
+    /// The expression behind `cache = …`.
+    pub(super) fn source(&self) -> Option<TokenStream> {
+        let private = &self.private;
+        self.options.cache.as_ref().map(|cache| match &cache.value {
+            CacheSource::Named(name) => quote!(#private::Source::Named(#name, #private::default_cache)),
+            CacheSource::Computed(expression) => quote!(#private::Source::Given(|| #expression)),
+        })
+    }
+
+    /// Whether a loaded value is to be stored, as a closure over `&value`.
+    pub(super) fn keep(&self) -> TokenStream {
+        let private = &self.private;
+        let mut conditions = Vec::new();
+        if self.options.cache_none.as_ref().is_some_and(|cache_none| !cache_none.value) {
+            let span = self.model.returned().span();
+            conditions.push(quote_spanned!(span=> #private::MaybeNone::is_present(__memokit_value)));
+        }
+        if let Some(predicate) = &self.options.cache_if {
+            let predicate = &predicate.value;
+            conditions.push(quote!(#private::agrees(__memokit_value, #predicate)));
+        }
+        if conditions.is_empty() {
+            return quote!(|_| true);
+        }
+        quote!(|__memokit_value| #(#conditions)&&*)
+    }
+}

@@ -1,0 +1,155 @@
+//! The function as the expansion sees it.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote};
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, Block, FnArg, GenericParam, Ident, ImplItemFn, ItemFn, Pat, Receiver, ReturnType, Signature, Type,
+    Visibility,
+};
+
+/// Where the function stands, which decides where its companions go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A free function: its companions are on a type of its name.
+    Free,
+    /// In an `impl` block: its companions are functions beside it.
+    Method,
+}
+
+/// A function with a body, free or in an `impl`.
+#[derive(Clone)]
+pub(crate) struct Function {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) sig: Signature,
+    pub(crate) block: Block,
+}
+
+impl From<ItemFn> for Function {
+    fn from(ItemFn { attrs, vis, sig, block, .. }: ItemFn) -> Self {
+        Function { attrs, vis, sig, block: *block }
+    }
+}
+
+impl From<ImplItemFn> for Function {
+    fn from(ImplItemFn { attrs, vis, sig, block, .. }: ImplItemFn) -> Self {
+        Function { attrs, vis, sig, block }
+    }
+}
+
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Function { attrs, vis, sig, block } = self;
+        quote!(#(#attrs)* #vis #sig #block).to_tokens(tokens);
+    }
+}
+
+/// One argument that is not the receiver.
+pub(crate) struct Argument {
+    /// Its name in generated code: the user's, or one made up for a pattern.
+    pub(crate) ident: Ident,
+    /// Whether that is the user's name.
+    pub(crate) is_named: bool,
+    pub(crate) ty: Type,
+}
+
+/// What the expansion knows of a function.
+pub(crate) struct Model {
+    pub(crate) original: Function,
+    pub(crate) place: Place,
+    pub(crate) arguments: Vec<Argument>,
+}
+
+impl Model {
+    pub(crate) fn new(original: Function, place: Place) -> Self {
+        let inputs = original.sig.inputs.iter();
+        let typed = inputs.filter_map(|input| match input {
+            FnArg::Typed(typed) => Some(typed),
+            FnArg::Receiver(_) => None,
+        });
+        let arguments = typed
+            .enumerate()
+            .map(|(i, typed)| match &*typed.pat {
+                Pat::Ident(name) if name.subpat.is_none() && name.by_ref.is_none() => {
+                    Argument { ident: name.ident.clone(), is_named: true, ty: (*typed.ty).clone() }
+                }
+                pattern => Argument {
+                    ident: format_ident!("__memokit_argument_{i}", span = pattern.span()),
+                    is_named: false,
+                    ty: (*typed.ty).clone(),
+                },
+            })
+            .collect();
+        Model { original, place, arguments }
+    }
+
+    pub(crate) fn name(&self) -> &Ident {
+        &self.original.sig.ident
+    }
+
+    pub(crate) fn receiver(&self) -> Option<&Receiver> {
+        self.original.sig.receiver()
+    }
+
+    pub(crate) fn is_async(&self) -> bool {
+        self.original.sig.asyncness.is_some()
+    }
+
+    /// The return type, spelled out where the user left it away.
+    pub(crate) fn returned(&self) -> Type {
+        match &self.original.sig.output {
+            ReturnType::Default => syn::parse_quote!(()),
+            ReturnType::Type(_, ty) => (**ty).clone(),
+        }
+    }
+
+    /// What `peek` gives and `put` takes: the `T` of a return type that is spelled `Result<T, …>`, else all of it.
+    pub(crate) fn value(&self) -> Type {
+        let returned = self.returned();
+        let Type::Path(path) = &returned else { return returned };
+        let Some(last) = path.path.segments.last().filter(|last| last.ident == "Result") else { return returned };
+        let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return returned };
+        let first = arguments.args.iter().find_map(|argument| match argument {
+            syn::GenericArgument::Type(ty) => Some(ty.clone()),
+            _ => None,
+        });
+        first.unwrap_or(returned)
+    }
+
+    /// `#[cfg]` and the lint levels, which must hold for everything that is generated.
+    pub(crate) fn common_attrs(&self) -> impl Iterator<Item = &Attribute> {
+        self.original
+            .attrs
+            .iter()
+            .filter(|attr| ["cfg", "allow", "warn", "deny"].iter().any(|a| attr.path().is_ident(a)))
+    }
+
+    /// The attributes of the function that callers see. A lint expectation is about the body and stays there.
+    pub(crate) fn outer_attrs(&self) -> impl Iterator<Item = &Attribute> {
+        self.original.attrs.iter().filter(|attr| !attr.path().is_ident("expect"))
+    }
+
+    /// The attributes of the function that holds the body.
+    pub(crate) fn body_attrs(&self) -> impl Iterator<Item = &Attribute> {
+        let expected = self.original.attrs.iter().filter(|attr| attr.path().is_ident("expect"));
+        self.common_attrs().chain(expected)
+    }
+
+    /// Type and const parameters, for a turbofish. Lifetimes are left to inference.
+    pub(crate) fn turbofish(&self) -> TokenStream {
+        let parameters: Vec<&Ident> = self
+            .original
+            .sig
+            .generics
+            .params
+            .iter()
+            .filter_map(|parameter| match parameter {
+                GenericParam::Type(parameter) => Some(&parameter.ident),
+                GenericParam::Const(parameter) => Some(&parameter.ident),
+                GenericParam::Lifetime(_) => None,
+            })
+            .collect();
+        if parameters.is_empty() { TokenStream::new() } else { quote!(::<#(#parameters),*>) }
+    }
+}
