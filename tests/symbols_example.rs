@@ -2,6 +2,8 @@
 
 #[path = "../examples/symbols/sample.rs"]
 mod sample;
+#[path = "../memo-backends/tests/support/server.rs"]
+mod server;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -10,21 +12,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-/// The program. `cargo test` builds it beside the tests; a run of this test alone does not, so it is built here then.
+/// The program. `cargo test` builds it beside the tests, but a run of this test alone does not and would find an old one;
+/// so it is built here, which takes no time where there is nothing to do.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let test = std::env::current_exe().expect("the path of this test");
-        let profile = test.ancestors().nth(2).expect("target/<profile>/deps/<test>");
-        let program = profile.join("examples").join(format!("symbols{}", std::env::consts::EXE_SUFFIX));
-        if !program.exists() {
-            let mut build = Command::new(env!("CARGO"));
-            build.args(["build", "--example", "symbols"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-            if profile.ends_with("release") {
-                build.arg("--release");
-            }
-            assert!(build.status().expect("cargo runs").success(), "{} can't be built", program.display());
+        let profile = test.ancestors().nth(2).expect("<target>/<profile>/deps/<test>");
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--example", "symbols", "--target-dir"]).arg(profile.join(".."));
+        if profile.ends_with("release") {
+            build.arg("--release");
         }
+        let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo runs");
+        let program = profile.join("examples").join(format!("symbols{}", std::env::consts::EXE_SUFFIX));
+        assert!(built.success() && program.exists(), "{} is not built", program.display());
         program
     })
 }
@@ -60,6 +62,22 @@ fn row<'a>(table: &'a str, mode: &str) -> Vec<&'a str> {
     line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()
 }
 
+/// Checks the line of a mode after 600 requests, a tenth of them uploads.
+fn is_right(table: &str, mode: &str) {
+    let cells = row(table, mode);
+    let number = |cell: usize| cells[cell].replace(' ', "").parse::<u64>().unwrap_or(0);
+    assert_eq!(number(1), 600, "{table}");
+    let (hits, misses, loads, uploads) = (number(5), number(6), number(7), number(9));
+    assert!(uploads > 10, "{table}");
+    if mode == "no cache" {
+        assert_eq!(loads + uploads, 600, "{table}");
+    } else {
+        assert_eq!(hits + misses + uploads, 600, "{table}");
+        assert!(hits > misses && loads <= misses && loads > 0, "{table}");
+    }
+    assert_eq!(cells[10..], ["0", "0"], "no stale and no wrong answers: {table}");
+}
+
 #[test]
 fn a_run_over_a_few_files_is_right_and_prints_the_table() {
     let folder = files();
@@ -67,10 +85,42 @@ fn a_run_over_a_few_files_is_right_and_prints_the_table() {
     let (code, table, complaints) = said(&output);
     assert_eq!(code, Some(0), "{table}{complaints}");
     assert!(table.contains("12 symbol files"), "{table}");
-    let cells = row(&table, "no cache");
-    assert_eq!(cells[1], "600", "{table}");
-    assert_eq!(cells[10..], ["0", "0"], "no stale and no wrong answers: {table}");
-    assert!(cells[9].parse::<u32>().expect("a count of uploads") > 10, "{table}");
+    assert_eq!(row(&table, "no cache")[5..7], ["-", "-"], "{table}");
+    is_right(&table, "no cache");
+    is_right(&table, "memory + file");
+}
+
+#[test]
+fn a_run_on_redis_is_right() {
+    let program =
+        server::find_program().expect("a redis-server or valkey-server on the PATH; `cargo xtask test` installs one");
+    let redis = server::Server::start(&program).expect("a Redis server");
+    let folder = files();
+    let arguments = ["--requests", "600", "--clients", "4", "--uploads", "0.1", "--cache", &redis.url()];
+    let (code, table, complaints) = said(&symbols(&[&arguments[..], &[text(folder.path())]].concat()));
+    assert_eq!(code, Some(0), "{table}{complaints}");
+    is_right(&table, "memory + file");
+    is_right(&table, "memory + Redis");
+}
+
+#[test]
+fn a_redis_out_of_reach_is_told_with_code_1() {
+    let folder = files();
+    // A port that was free a moment ago.
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|taken| taken.local_addr()).expect("a free port");
+    let url = format!("redis://user:secret@{free}");
+    let (code, out, complaints) = said(&symbols(&["--cache", &url, text(folder.path())]));
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(complaints.contains("can't use the Redis of --cache"), "{complaints}");
+    assert!(complaints.contains(&free.to_string()) && !complaints.contains("secret"), "{complaints}");
+}
+
+#[test]
+fn an_address_that_is_none_of_redis_is_told() {
+    let folder = files();
+    let (code, _, complaints) = said(&symbols(&["--cache", "nonsense", text(folder.path())]));
+    assert_eq!(code, Some(1));
+    assert!(complaints.contains("redis://"), "{complaints}");
 }
 
 #[test]

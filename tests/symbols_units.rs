@@ -23,6 +23,8 @@ mod load;
 mod lookup;
 #[path = "../examples/symbols/measure.rs"]
 mod measure;
+#[path = "../examples/symbols/mode.rs"]
+mod mode;
 #[path = "../examples/symbols/name.rs"]
 mod name;
 #[path = "../examples/symbols/progress.rs"]

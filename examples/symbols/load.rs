@@ -3,6 +3,7 @@
 use crate::client::Client;
 use crate::interrupt::Stop;
 use crate::ledger::{Verdict, Versions};
+use crate::measure;
 use crate::progress::Progress;
 use crate::service::Answer;
 use crate::workload::Workload;
@@ -99,7 +100,7 @@ impl Shared {
     /// Whether there is one more request to make.
     fn next(&self) -> bool {
         !self.stop.is_set()
-            && Instant::now() < self.deadline
+            && measure::now() < self.deadline
             && self.begun.fetch_add(1, Ordering::Relaxed) < self.plan.requests
     }
 }
@@ -124,7 +125,7 @@ pub(crate) fn drive(
     what: &str,
     stop: &Stop,
 ) -> io::Result<Seen> {
-    let started = Instant::now();
+    let started = measure::now();
     let shared = Arc::new(Shared {
         address,
         workload: Arc::clone(workload),
@@ -148,7 +149,7 @@ pub(crate) fn drive(
     let progress = Progress::bounded(what, plan.requests);
     while !clients.is_finished() {
         progress.set(shared.begun.load(Ordering::Relaxed).min(plan.requests));
-        let left = shared.deadline.saturating_duration_since(Instant::now());
+        let left = shared.deadline.saturating_duration_since(measure::now());
         progress.remark(format!("{} s left at most", left.as_secs()));
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -157,7 +158,7 @@ pub(crate) fn drive(
 }
 
 async fn all_clients(shared: &Arc<Shared>) -> Seen {
-    let started = Instant::now();
+    let started = measure::now();
     let tasks: Vec<_> =
         (0..shared.plan.clients).map(|number| tokio::spawn(one_client(Arc::clone(shared), number as u64))).collect();
     let mut seen = Seen::default();
@@ -197,7 +198,7 @@ async fn one_client(shared: Arc<Shared>, number: u64) -> Seen {
 
 async fn look_up(shared: &Shared, client: &mut Client, index: usize, seen: &mut Seen) {
     let path = shared.workload.name(index).path();
-    let started = Instant::now();
+    let started = measure::now();
     let answer = match shared.versions.get(&index) {
         Some(versions) => look_up_version(client, &path, versions, seen).await,
         None => client.get(&path).await.map(|answer| seen.note(index, answer, 1)),

@@ -14,6 +14,7 @@ mod ledger;
 mod load;
 mod lookup;
 mod measure;
+mod mode;
 mod name;
 mod progress;
 mod report;

@@ -1,6 +1,15 @@
 //! Numbers from measurements, and how they are written.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// The time, by a real clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the library's clock can be set by tests; a measurement needs a real one"
+)]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
 
 /// The value that `share` of all values do not exceed; 0 for none.
 pub(crate) fn percentile(sorted: &[u64], share: f64) -> u64 {

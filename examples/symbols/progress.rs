@@ -1,5 +1,6 @@
 //! How far a long step is: a bar on a terminal, elsewhere a plain line every so often.
 
+use crate::measure;
 use crate::say;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -40,7 +41,7 @@ impl Progress {
             }
             bar
         };
-        Progress { bar, what, terminal, last_line: Mutex::new(Instant::now()) }
+        Progress { bar, what, terminal, last_line: Mutex::new(measure::now()) }
     }
 
     /// How far it is.
@@ -57,7 +58,7 @@ impl Progress {
         // Whoever finds the lock taken leaves the line to the other.
         let Ok(mut last) = self.last_line.try_lock() else { return };
         if last.elapsed() >= EVERY {
-            *last = Instant::now();
+            *last = measure::now();
             match self.bar.length() {
                 Some(total) => say::err(format_args!("{}: {at} of {total}", self.what)),
                 None => say::err(format_args!("{}: {at}", self.what)),

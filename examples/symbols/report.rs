@@ -3,7 +3,9 @@
 use crate::args::Options;
 use crate::index::Index;
 use crate::load::Seen;
+use crate::lookup::Counts;
 use crate::measure::{count, per_second, percentile, time};
+use crate::mode::Mode;
 use crate::say;
 use crate::store::Effort;
 use crate::table;
@@ -66,15 +68,17 @@ pub(crate) fn serving(address: SocketAddr, workload: &Workload) {
 
 /// One run.
 pub(crate) struct Row {
-    mode: String,
+    mode: &'static str,
+    cached: bool,
     seen: Seen,
     effort: Effort,
+    counts: Counts,
 }
 
 impl Row {
-    pub(crate) fn new(mode: &str, mut seen: Seen, effort: Effort) -> Self {
+    pub(crate) fn new(mode: &Mode, mut seen: Seen, effort: Effort, counts: Counts) -> Self {
         seen.latencies.sort_unstable();
-        Row { mode: mode.to_owned(), seen, effort }
+        Row { mode: mode.name, cached: mode.cache.is_some(), seen, effort, counts }
     }
 
     /// Whether every question got an answer, and the right one.
@@ -88,16 +92,17 @@ impl Row {
 
     fn cells(&self) -> Vec<String> {
         let latency = |share| time(Duration::from_nanos(percentile(&self.seen.latencies, share)));
+        let of_the_cache = |text: String| if self.cached { text } else { "-".to_owned() };
         vec![
-            self.mode.clone(),
+            self.mode.to_owned(),
             count(self.seen.requests),
             format!("{:.0}", self.rate()),
             latency(0.5),
             latency(0.99),
-            "-".to_owned(),
-            "-".to_owned(),
+            of_the_cache(count(self.counts.hits)),
+            of_the_cache(count(self.counts.misses)),
             count(self.effort.searches),
-            "-".to_owned(),
+            of_the_cache(time(self.counts.time_saved())),
             count(self.seen.uploads),
             count(self.seen.stale),
             count(self.seen.wrong),
@@ -123,7 +128,15 @@ pub(crate) fn runs(rows: &[Row]) {
     ];
     let cells: Vec<Vec<String>> = rows.iter().map(Row::cells).collect();
     say::out("");
-    say::out(table::render(&header, &cells));
+    say::out(table::render(&header, &cells).trim_end());
+    say::out("");
+    for row in rows.iter().filter(|row| row.is_right()) {
+        say::out(format_args!(
+            "{}: the answers for {} names are those found without the cache, and none was older than the last upload",
+            row.mode,
+            count(row.seen.compared),
+        ));
+    }
     for row in rows {
         for complaint in &row.seen.complaints {
             say::err(format_args!("{}: {complaint}", row.mode));

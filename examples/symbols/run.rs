@@ -7,6 +7,7 @@ use crate::interrupt::{self, Stop};
 use crate::ledger::Versions;
 use crate::load::{self, Plan, Seen};
 use crate::lookup;
+use crate::mode::{self, Mode};
 use crate::report::{self, Row};
 use crate::service::{Answer, Running, Service};
 use crate::store::{self, Store};
@@ -30,6 +31,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         .prefix("memokit-symbols-")
         .tempdir()
         .map_err(|error| Failure::because("can't make a temporary folder", error))?;
+    let modes = mode::all(options, work.path())?;
     let stop = Stop::default();
     runtime.spawn({
         let stop = stop.clone();
@@ -51,8 +53,17 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     };
     let catalogues = write_catalogues(&index, work.path())?;
 
-    let mut job =
-        Job { options, listener, runtime, work: work.path(), catalogues, workload, references: HashMap::new(), stop };
+    let mut job = Job {
+        options,
+        listener,
+        runtime,
+        work: work.path(),
+        catalogues,
+        workload,
+        modes,
+        references: HashMap::new(),
+        stop,
+    };
     job.all_runs()
 }
 
@@ -75,6 +86,7 @@ struct Job<'a> {
     work: &'a Path,
     catalogues: Vec<PathBuf>,
     workload: Arc<Workload>,
+    modes: Vec<Mode>,
     /// The right answers, as found without the cache, to names that get no uploads.
     references: HashMap<usize, Answer>,
     stop: Stop,
@@ -86,9 +98,10 @@ impl Job<'_> {
             report::workload(&self.workload, self.options);
         }
         let mut rows = Vec::new();
-        for (number, mode) in ["no cache"].into_iter().enumerate() {
+        let modes = std::mem::take(&mut self.modes);
+        for mode in &modes {
             if self.options.requests > 0 {
-                rows.push(self.run(number, mode)?);
+                rows.push(self.run(mode)?);
             }
             if self.stop.is_set() {
                 return Err(Failure::interrupted());
@@ -98,15 +111,15 @@ impl Job<'_> {
             report::runs(&rows);
         }
         if self.options.serve {
-            self.serve()?;
+            self.serve(modes.last())?;
         }
         Ok(if rows.iter().all(Row::is_right) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// Serves until the user wants an end.
-    fn serve(&self) -> Result<(), Failure> {
-        let store = self.store("uploads")?;
-        let server = self.start(store)?;
+    fn serve(&self, mode: Option<&Mode>) -> Result<(), Failure> {
+        let store = self.store("serving")?;
+        let server = self.start(store, mode)?;
         report::serving(server.address, &self.workload);
         self.stop.wait();
         self.runtime.block_on(server.stop()).map_err(|error| Failure::because("the server failed", error))
@@ -118,23 +131,29 @@ impl Job<'_> {
         store.map(Arc::new).map_err(|error| Failure::because("can't make the folder for uploads", error))
     }
 
-    fn start(&self, store: Arc<Store>) -> Result<Running, Failure> {
-        Running::start(self.runtime.handle(), &self.listener, Service { store })
+    /// Starts to serve a store, with the cache of a mode.
+    fn start(&self, store: Arc<Store>, mode: Option<&Mode>) -> Result<Running, Failure> {
+        let cache = mode.and_then(|mode| mode.cache.clone());
+        let cached = cache.is_some();
+        if let Some(cache) = cache {
+            lookup::keep_in(cache).map_err(|error| mode::failure("can't start with an empty cache", &error))?;
+        }
+        Running::start(self.runtime.handle(), &self.listener, Service { store, cached })
             .map_err(|error| Failure::because("can't start the server", error))
     }
 
-    fn run(&mut self, number: usize, mode: &str) -> Result<Row, Failure> {
+    fn run(&mut self, mode: &Mode) -> Result<Row, Failure> {
         // Each run starts from the same files.
-        let store = self.store(&format!("uploads-{number}"))?;
+        let store = self.store(&format!("uploads: {}", mode.name))?;
         let versions = self.workload.uploads.iter().map(|upload| {
             let name = self.workload.name(upload.index);
             let first = Answer::to_look_up(name, lookup::uncached(&store, name).as_ref());
             (upload.index, Versions::new(name.clone(), upload, first))
         });
         let versions = Arc::new(versions.collect());
-        let before = store.effort();
 
-        let server = self.start(Arc::clone(&store))?;
+        let server = self.start(Arc::clone(&store), Some(mode))?;
+        let (effort, counts) = (store.effort(), lookup::counts());
         let plan = Plan {
             requests: self.options.requests,
             time: self.options.time,
@@ -142,13 +161,13 @@ impl Job<'_> {
             upload_share: self.options.uploads,
             seed: self.options.seed,
         };
-        let mut seen = load::drive(server.address, &self.workload, &versions, &plan, mode, &self.stop)
+        let mut seen = load::drive(server.address, &self.workload, &versions, &plan, mode.name, &self.stop)
             .map_err(|error| Failure::because("can't run the clients", error))?;
-        let effort = store.effort().since(before);
+        let (effort, counts) = (store.effort().since(effort), lookup::counts().since(counts));
         self.runtime.block_on(load::at_rest(server.address, &self.workload, &versions, &mut seen));
         self.runtime.block_on(server.stop()).map_err(|error| Failure::because("the server failed", error))?;
         self.compare(&store, &mut seen);
-        Ok(Row::new(mode, seen, effort))
+        Ok(Row::new(mode, seen, effort, counts))
     }
 
     /// Compares all distinct answers with those found without the cache.

@@ -28,6 +28,8 @@ const USAGE: &str = "GET /{file}/{build_id} for facts about a symbol file, PUT a
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) store: Arc<Store>,
+    /// Whether look-ups and uploads go through the cache.
+    pub(crate) cached: bool,
 }
 
 /// What the service says, as it goes over the wire.
@@ -95,11 +97,16 @@ impl Running {
 
 fn router(service: Service) -> Router {
     Router::new()
-        .route("/", get(async || USAGE))
+        .route("/", get(front))
         .route("/{file}/{build_id}", get(read).put(upload))
         .fallback(async || Answer::error(StatusCode::BAD_REQUEST, USAGE.trim_end()))
         .layer(DefaultBodyLimit::max(MAX_UPLOAD))
         .with_state(service)
+}
+
+async fn front() -> String {
+    let counts = lookup::counts();
+    format!("{USAGE}{} hits, {} misses so far\n", counts.hits, counts.misses)
 }
 
 async fn read(State(service): State<Service>, Path((file, build_id)): Path<(String, String)>) -> Answer {
@@ -107,7 +114,11 @@ async fn read(State(service): State<Service>, Path((file, build_id)): Path<(Stri
         Ok(name) => name,
         Err(why) => return Answer::error(StatusCode::BAD_REQUEST, why.0),
     };
-    off_thread(move || Answer::to_look_up(&name, lookup::uncached(&service.store, &name).as_ref())).await
+    off_thread(move || {
+        let look_up = if service.cached { lookup::cached } else { lookup::uncached };
+        Answer::to_look_up(&name, look_up(&service.store, &name).as_ref())
+    })
+    .await
 }
 
 async fn upload(
@@ -140,6 +151,13 @@ fn store_upload(service: &Service, name: &Name, body: &[u8]) -> Answer {
     if let Err(error) = service.store.save(name, body) {
         return Answer::error(StatusCode::INTERNAL_SERVER_ERROR, &format!("storing the file: {error}"));
     }
+    // After the file is in its place: a look-up that began before may have seen the old one, and is not kept.
+    if service.cached
+        && let Err(error) = lookup::invalidate(&service.store, name)
+    {
+        let text = format!("the file is stored, but some readers may see the old one for a while: {error}");
+        return Answer::error(StatusCode::SERVICE_UNAVAILABLE, &text);
+    }
     Answer { status: StatusCode::CREATED, ..Answer::to_look_up(name, Some(&facts)) }
 }
 
@@ -163,7 +181,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::new(folder.path().join("uploads"), Vec::<PathBuf>::new()).expect("a store");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let service = Service { store: Arc::new(store) };
+        let service = Service { store: Arc::new(store), cached: false };
         let server = Running::start(&Handle::current(), &listener, service).expect("a server");
         let client = Client::new(server.address);
         (folder, server, client)

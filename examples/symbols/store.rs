@@ -6,12 +6,13 @@
 //! nowhere, every catalogue is read to its end.
 
 use crate::elf::{self, Facts};
+use crate::measure;
 use crate::name::Name;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A symbol file that was found by the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl Store {
 
     /// The facts about a symbol file, or `None` if there is none of this name that is sound.
     pub(crate) fn find(&self, file: &str, build_id: &str) -> Option<Facts> {
-        let started = Instant::now();
+        let started = measure::now();
         let found = self.search(file, build_id);
         let spent = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.searches.fetch_add(1, Ordering::Relaxed);
