@@ -20,7 +20,8 @@ Usage: symbols [OPTIONS] [FOLDER...]
   FOLDER...          folders with ELF files [the system's own: /usr/bin, /usr/lib, ... those that exist]
 
 Options:
-  --cache URL        also run on this Redis or Valkey server, as in redis://127.0.0.1:6379
+  --cache URL        also run on this Redis or Valkey server, as in redis://127.0.0.1:6379; not one that another
+                     symbols uses at the same time: they would share answers, but not the uploaded files
   --requests N       requests per run; 0 drives no load [30000]
   --seconds N        a run ends after so many seconds, however many requests it has made [12]
   --clients N        keep-alive connections, 1 to 1000 [16]

@@ -47,6 +47,12 @@ pub(crate) fn invalidate(store: &Store, name: &Name) -> Result<(), Error> {
 /// another store.
 pub(crate) fn keep_in(cache: Arc<dyn Cache>) -> Result<(), Error> {
     memokit::register("symbols", cache);
+    memokit::check()?;
+    forget_all()
+}
+
+/// Forgets all that was looked up, here and in the cache.
+pub(crate) fn forget_all() -> Result<(), Error> {
     look_up::invalidate_all().map(drop)
 }
 

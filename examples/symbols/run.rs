@@ -9,6 +9,7 @@ use crate::load::{self, Plan, Seen};
 use crate::lookup;
 use crate::mode::{self, Mode};
 use crate::report::{self, Row};
+use crate::say;
 use crate::service::{Answer, Running, Service};
 use crate::store::{self, Store};
 use crate::workload::Workload;
@@ -112,6 +113,11 @@ impl Job<'_> {
         }
         if self.options.serve {
             self.serve(modes.last())?;
+        }
+        // A Redis outlives this program, and what it holds is of no use without these folders.
+        let used = self.options.requests > 0 || self.options.serve;
+        if used && let Err(error) = lookup::forget_all() {
+            say::err(format_args!("the cache could not be emptied: {error}"));
         }
         Ok(if rows.iter().all(Row::is_right) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
