@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// An error that every follower of a failed load gets a copy of.
-pub type SharedError = Arc<dyn Any + Send + Sync>;
+pub(crate) type SharedError = Arc<dyn Any + Send + Sync>;
 
 /// How a function's return value is taken apart and put together.
 pub trait Outcome: Copy + Send + Sync + 'static {
