@@ -24,9 +24,9 @@ fn program() -> &'static Path {
         if profile.ends_with("release") {
             build.arg("--release");
         }
-        let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo runs");
+        let status = build.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo runs");
         let program = profile.join("examples").join(format!("symbols{}", std::env::consts::EXE_SUFFIX));
-        assert!(built.success() && program.exists(), "{} is not built", program.display());
+        assert!(status.success() && program.exists(), "{} is not built", program.display());
         program
     })
 }
