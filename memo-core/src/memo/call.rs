@@ -1,8 +1,8 @@
 //! The path of one call: look, join or lead, fetch, load, store.
 //!
 //! ```text
-//! start    hit in the local level            -> Begun::Hit
-//!          else join a load or begin one     -> Started::Follow / Started::Lead
+//! start    hit in the local level            -> Started::Hit
+//!          else join a load or begin one     -> Open::Follow / Open::Lead
 //! settle   follower: wait                    -> Begun::Hit, or lead after all
 //!          leader: ask the shared level      -> Begun::Hit
 //!                                            -> Begun::Miss(Guard)
@@ -36,6 +36,14 @@ use std::time::Duration;
 pub enum Started<O: Outcome, K: MemoKey, D: Door<O::Value>> {
     /// Found in the local level.
     Hit(O::Return),
+    /// Waiting to be settled.
+    Open(Open<O, K, D>),
+}
+
+/// A call that its first look did not answer. It holds nothing of the function's own types but the stored value, so a
+/// task stays `Send` whatever the function returns.
+#[must_use = "a call that is not settled abandons its load"]
+pub enum Open<O: Outcome, K: MemoKey, D: Door<O::Value>> {
     /// This caller runs the load.
     Lead(Guard<O, K, D>),
     /// Another caller runs it.
@@ -112,8 +120,8 @@ where
 {
     let memo = function.memo::<T, P::Owned, O::Value>(instance);
     match begin(function, memo, parts, door, Join::LeadOnly) {
-        Started::Lead(guard) => guard,
-        Started::Hit(_) | Started::Follow(_) => unreachable!("it leads"),
+        Started::Open(Open::Lead(guard)) => guard,
+        Started::Hit(_) | Started::Open(Open::Follow(_)) => unreachable!("it leads"),
     }
 }
 
@@ -168,51 +176,34 @@ where
     match memo.enter(key, if alone && !refreshes { Join::Alone } else { join }) {
         Entered::Found(entry) => Started::Hit(local_hit::<O>(function, entry)),
         Entered::Lead(flight) => {
-            Started::Lead(Guard { function, memo, flight: Some(flight), door, refreshes, shared: D::SHARED })
+            let guard = Guard { function, memo, flight: Some(flight), door, refreshes, shared: D::SHARED };
+            Started::Open(Open::Lead(guard))
         }
-        Entered::Follow(flight) => Started::Follow(Follower { function, memo, flight, door }),
+        Entered::Follow(flight) => Started::Open(Open::Follow(Follower { function, memo, flight, door })),
     }
 }
 
-impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Started<O, K, D> {
+impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Open<O, K, D> {
     /// Settles the call with the thread.
     #[inline]
     pub fn settle(self) -> Begun<O, K, D> {
-        match self {
-            Started::Hit(returned) => Begun::Hit(returned),
-            Started::Lead(guard) => ready(Open::Lead(guard).settle::<Blocking>()),
-            Started::Follow(follower) => ready(Open::Follow(follower).settle::<Blocking>()),
-        }
+        ready(self.settle_by::<Blocking>())
     }
 
     /// Settles the call as a task. Dropping the future before it is done ends nothing but this call: a load that it
     /// led is led by one of its followers.
     #[inline]
     pub async fn settle_async(self) -> Begun<O, K, D> {
-        match self {
-            Started::Hit(returned) => Begun::Hit(returned),
-            Started::Lead(guard) => Open::Lead(guard).settle::<Tasks>().await,
-            Started::Follow(follower) => Open::Follow(follower).settle::<Tasks>().await,
-        }
+        self.settle_by::<Tasks>().await
     }
-}
 
-/// A call that its first look did not answer. It holds nothing of the function's own types but the stored value, so a
-/// task stays `Send` whatever the function returns.
-enum Open<O: Outcome, K: MemoKey, D: Door<O::Value>> {
-    Lead(Guard<O, K, D>),
-    Follow(Follower<O, K, D>),
-}
-
-impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Open<O, K, D> {
-    async fn settle<I: Io>(mut self) -> Begun<O, K, D> {
+    async fn settle_by<I: Io>(mut self) -> Begun<O, K, D> {
         loop {
             self = match self {
                 Open::Lead(guard) => return guard.fetch::<I>().await,
                 Open::Follow(follower) => match follower.follow::<I>().await {
                     Ok(returned) | Err(Started::Hit(returned)) => return Begun::Hit(returned),
-                    Err(Started::Lead(guard)) => Open::Lead(guard),
-                    Err(Started::Follow(follower)) => Open::Follow(follower),
+                    Err(Started::Open(open)) => open,
                 },
             }
         }

@@ -37,11 +37,15 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
             #prelude
             #bypass
             #refresh
-            let __memokit_call = #private::start(#call);
-            match __memokit_call #settle {
-                #private::Begun::Hit(__memokit_value) => __memokit_value,
-                #private::Begun::Miss(__memokit_guard) => __memokit_guard #run,
-            }
+            let __memokit_open = match #private::start(#call) {
+                #private::Started::Hit(__memokit_value) => return __memokit_value,
+                #private::Started::Open(__memokit_open) => __memokit_open,
+            };
+            let __memokit_guard = match __memokit_open #settle {
+                #private::Begun::Hit(__memokit_value) => return __memokit_value,
+                #private::Begun::Miss(__memokit_guard) => __memokit_guard,
+            };
+            __memokit_guard #run
         }
     }
 }
