@@ -202,5 +202,6 @@ fn a_server_that_is_kept_prints_its_address() {
     assert!(interrupt.expect("it still runs").success());
     assert!(server.wait().expect("it ends").success());
     assert_eq!(fs::read_dir(work.path()).expect("a folder").count(), 0, "its temporary folder is gone");
-    assert!(answer.expect("an address").contains("200 OK"));
+    let answer = answer.expect("an address");
+    assert!(answer.contains("200 OK") && answer.contains("0 hits, 0 misses"), "{answer}");
 }

@@ -6,7 +6,7 @@ use crate::index::{self, Index};
 use crate::interrupt::{self, Stop};
 use crate::ledger::Versions;
 use crate::load::{self, Plan, Seen};
-use crate::lookup;
+use crate::lookup::{self, look_up};
 use crate::mode::{self, Mode};
 use crate::report::{self, Row};
 use crate::say;
@@ -116,7 +116,7 @@ impl Job<'_> {
         }
         // A Redis outlives this program, and what it holds is of no use without these folders.
         let used = self.options.requests > 0 || self.options.serve;
-        if used && let Err(error) = lookup::forget_all() {
+        if used && let Err(error) = look_up::invalidate_all() {
             say::err(format_args!("the cache could not be emptied: {error}"));
         }
         Ok(if rows.iter().all(Row::is_right) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -153,13 +153,13 @@ impl Job<'_> {
         let store = self.store(&format!("uploads: {}", mode.name))?;
         let versions = self.workload.uploads.iter().map(|upload| {
             let name = self.workload.name(upload.index);
-            let first = Answer::to_look_up(name, lookup::uncached(&store, name).as_ref());
+            let first = Answer::to_look_up(name, look_up::uncached(&store, name).as_ref());
             (upload.index, Versions::new(name.clone(), upload, first))
         });
         let versions = Arc::new(versions.collect());
 
         let server = self.start(Arc::clone(&store), Some(mode))?;
-        let (effort, counts) = (store.effort(), lookup::counts());
+        let (searches, stats) = (store.searches(), look_up::stats());
         let plan = Plan {
             requests: self.options.requests,
             time: self.options.time,
@@ -169,11 +169,11 @@ impl Job<'_> {
         };
         let mut seen = load::drive(server.address, &self.workload, &versions, &plan, mode.name, &self.stop)
             .map_err(|error| Failure::because("can't run the clients", error))?;
-        let (effort, counts) = (store.effort().since(effort), lookup::counts().since(counts));
+        let (searches, stats) = (store.searches() - searches, look_up::stats().since(&stats));
         self.runtime.block_on(load::at_rest(server.address, &self.workload, &versions, &mut seen));
         self.runtime.block_on(server.stop()).map_err(|error| Failure::because("the server failed", error))?;
         self.compare(&store, &mut seen);
-        Ok(Row::new(mode, seen, effort, counts))
+        Ok(Row::new(mode, seen, searches, stats))
     }
 
     /// Compares all distinct answers with those found without the cache.
@@ -183,7 +183,7 @@ impl Job<'_> {
             let right = self
                 .references
                 .entry(index)
-                .or_insert_with(|| Answer::to_look_up(name, lookup::uncached(store, name).as_ref()));
+                .or_insert_with(|| Answer::to_look_up(name, look_up::uncached(store, name).as_ref()));
             seen.compared += 1;
             for (answer, times) in answers {
                 if answer != *right {

@@ -1,7 +1,7 @@
 //! The HTTP service.
 
 use crate::elf::{self, Facts};
-use crate::lookup;
+use crate::lookup::{self, look_up};
 use crate::name::Name;
 use crate::store::Store;
 use axum::Router;
@@ -105,8 +105,7 @@ fn router(service: Service) -> Router {
 }
 
 async fn front() -> String {
-    let counts = lookup::counts();
-    format!("{USAGE}{} hits, {} misses so far\n", counts.hits, counts.misses)
+    format!("{USAGE}{}\n", lookup::summary())
 }
 
 async fn read(State(service): State<Service>, Path((file, build_id)): Path<(String, String)>) -> Answer {
@@ -115,8 +114,11 @@ async fn read(State(service): State<Service>, Path((file, build_id)): Path<(Stri
         Err(why) => return Answer::error(StatusCode::BAD_REQUEST, why.0),
     };
     off_thread(move || {
-        let look_up = if service.cached { lookup::cached } else { lookup::uncached };
-        Answer::to_look_up(&name, look_up(&service.store, &name).as_ref())
+        let found = match service.cached {
+            true => look_up(&service.store, &name),
+            false => look_up::uncached(&service.store, &name),
+        };
+        Answer::to_look_up(&name, found.as_ref())
     })
     .await
 }
@@ -153,7 +155,7 @@ fn store_upload(service: &Service, name: &Name, body: &[u8]) -> Answer {
     }
     // After the file is in its place: a look-up that began before may have seen the old one, and is not kept.
     if service.cached
-        && let Err(error) = lookup::invalidate(&service.store, name)
+        && let Err(error) = look_up::invalidate(&service.store, name)
     {
         let text = format!("the file is stored, but some readers may see the old one for a while: {error}");
         return Answer::error(StatusCode::SERVICE_UNAVAILABLE, &text);

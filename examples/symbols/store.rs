@@ -6,13 +6,11 @@
 //! nowhere, every catalogue is read to its end.
 
 use crate::elf::{self, Facts};
-use crate::measure;
 use crate::name::Name;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 /// A symbol file that was found by the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,47 +25,22 @@ pub(crate) struct Store {
     uploads: PathBuf,
     catalogues: Vec<PathBuf>,
     searches: AtomicU64,
-    nanoseconds: AtomicU64,
-}
-
-/// How much looking up has cost a [`Store`] so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Effort {
-    pub(crate) searches: u64,
-    pub(crate) time: Duration,
-}
-
-impl Effort {
-    /// What was added since then.
-    pub(crate) fn since(self, before: Effort) -> Effort {
-        Effort { searches: self.searches.saturating_sub(before.searches), time: self.time.saturating_sub(before.time) }
-    }
 }
 
 impl Store {
     /// A store with these catalogues, whose uploads go to the folder `uploads`.
     pub(crate) fn new(uploads: PathBuf, catalogues: Vec<PathBuf>) -> io::Result<Self> {
         fs::create_dir_all(&uploads)?;
-        Ok(Store { uploads, catalogues, searches: AtomicU64::new(0), nanoseconds: AtomicU64::new(0) })
+        Ok(Store { uploads, catalogues, searches: AtomicU64::new(0) })
     }
 
     /// The facts about a symbol file, or `None` if there is none of this name that is sound.
-    pub(crate) fn find(&self, file: &str, build_id: &str) -> Option<Facts> {
-        let started = measure::now();
-        let found = self.search(file, build_id);
-        let spent = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    pub(crate) fn find(&self, name: &Name) -> Option<Facts> {
         self.searches.fetch_add(1, Ordering::Relaxed);
-        self.nanoseconds.fetch_add(spent, Ordering::Relaxed);
-        found
-    }
-
-    fn search(&self, file: &str, build_id: &str) -> Option<Facts> {
-        // Every caller has made a `Name` of it already. It is done again here, because this is where paths are made.
-        let name = Name::new(file, build_id).ok()?;
         // A file may have been replaced since it was indexed; then it has another build id.
         let sound = |path: &Path| elf::read_file(path).ok().filter(|facts| facts.build_id == name.build_id());
-        sound(&self.upload_path(&name))
-            .or_else(|| self.catalogues.iter().find_map(|catalogue| sound(&in_catalogue(catalogue, &name)?)))
+        sound(&self.upload_path(name))
+            .or_else(|| self.catalogues.iter().find_map(|catalogue| sound(&in_catalogue(catalogue, name)?)))
     }
 
     /// Stores an uploaded file, in place of an earlier one. A reader sees the old one or the new one, never a part.
@@ -84,12 +57,9 @@ impl Store {
         Ok(())
     }
 
-    /// What looking up has cost so far.
-    pub(crate) fn effort(&self) -> Effort {
-        Effort {
-            searches: self.searches.load(Ordering::Relaxed),
-            time: Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed)),
-        }
+    /// How often it was searched so far.
+    pub(crate) fn searches(&self) -> u64 {
+        self.searches.load(Ordering::Relaxed)
     }
 
     fn upload_path(&self, name: &Name) -> PathBuf {
@@ -136,10 +106,6 @@ mod tests {
         Entry { name, path, bytes: bytes.len() as u64 }
     }
 
-    fn find(store: &Store, name: &Name) -> Option<Facts> {
-        store.find(name.file(), name.build_id())
-    }
-
     fn store(folder: &Path, entries: &[Entry]) -> Store {
         let catalogue = folder.join("catalogue");
         write_catalogue(&catalogue, entries.iter()).expect("a catalogue");
@@ -152,12 +118,12 @@ mod tests {
         let entries = [entry(folder.path(), "lib a.so", 1), entry(folder.path(), "lib", 2)];
         let store = store(folder.path(), &entries);
         for entry in &entries {
-            assert_eq!(find(&store, &entry.name).map(|facts| facts.file_bytes), Some(entry.bytes));
+            assert_eq!(store.find(&entry.name).map(|facts| facts.file_bytes), Some(entry.bytes));
         }
-        assert_eq!(store.find("lib", &"01".repeat(20)), None);
-        assert_eq!(store.find("lib a.so", "01"), None);
-        assert_eq!(store.find("../lib", &"02".repeat(20)), None);
-        assert_eq!(store.effort().searches, 5);
+        for (file, build_id) in [("lib", "01".repeat(20)), ("lib a.so", "01".to_owned()), ("li", "02".repeat(20))] {
+            assert_eq!(store.find(&Name::new(file, &build_id).expect("a good name")), None, "{file}");
+        }
+        assert_eq!(store.searches(), 5);
     }
 
     #[test]
@@ -166,7 +132,7 @@ mod tests {
         let entry = entry(folder.path(), "lib", 1);
         let store = store(folder.path(), std::slice::from_ref(&entry));
         fs::write(&entry.path, sample::elf(&[9; 20], &[])).expect("a file");
-        assert_eq!(find(&store, &entry.name), None);
+        assert_eq!(store.find(&entry.name), None);
     }
 
     #[test]
@@ -177,7 +143,7 @@ mod tests {
         for functions in [1, 2] {
             let bytes = sample::elf(&[1; 20], &[("one", 1), ("two", 1)][..functions]);
             store.save(&entry.name, &bytes).expect("saved");
-            assert_eq!(find(&store, &entry.name), elf::facts(&*bytes).ok());
+            assert_eq!(store.find(&entry.name), elf::facts(&*bytes).ok());
         }
         let left: Vec<_> = fs::read_dir(folder.path().join("uploads")).expect("a folder").collect();
         assert_eq!(left.len(), 1, "only the folder of the build id: {left:?}");
