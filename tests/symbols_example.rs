@@ -75,7 +75,7 @@ fn is_right(table: &str, mode: &str) {
         assert_eq!(hits + misses + uploads, 600, "{table}");
         assert!(hits > misses && loads <= misses && loads > 0, "{table}");
     }
-    assert_eq!(cells[10..], ["0", "0"], "no stale and no wrong answers: {table}");
+    assert_eq!(cells[10..], ["0", "0", "0"], "no stale and no wrong answers, and none that failed: {table}");
 }
 
 #[test]
@@ -121,6 +121,34 @@ fn an_address_that_is_none_of_redis_is_told() {
     let (code, _, complaints) = said(&symbols(&["--cache", "nonsense", text(folder.path())]));
     assert_eq!(code, Some(1));
     assert!(complaints.contains("redis://"), "{complaints}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_store_that_can_not_be_read_is_told_with_code_1() {
+    let folder = files();
+    let work = tempfile::tempdir().expect("a folder");
+    let mut program = Command::new(program())
+        .env("TMPDIR", work.path())
+        .args(["--requests", "1000000000", "--seconds", "1", "--clients", "2", text(folder.path())])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    // Its catalogue becomes a folder while it runs.
+    let catalogue = loop {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        let inside = fs::read_dir(work.path()).expect("a folder").flatten().next();
+        match inside.map(|folder| folder.path().join("catalogue-0")).filter(|catalogue| catalogue.exists()) {
+            Some(catalogue) => break catalogue,
+            None => assert_eq!(program.try_wait().expect("its state"), None, "it ended before it had a catalogue"),
+        }
+    };
+    fs::remove_file(&catalogue).and_then(|()| fs::create_dir(&catalogue)).expect("a folder in its place");
+    let (code, table, complaints) = said(&program.wait_with_output().expect("it ends"));
+    assert_eq!(code, Some(1), "{table}{complaints}");
+    assert!(complaints.contains("can't read") && complaints.contains("catalogue-0"), "{complaints}");
+    assert!(!complaints.contains("wrong") && !complaints.contains("stale"), "{complaints}");
 }
 
 #[test]

@@ -3,18 +3,18 @@
 use crate::elf::Facts;
 use crate::measure::time;
 use crate::name::Name;
-use crate::store::Store;
+use crate::store::{LookUpError, Store};
 use memokit::{Cache, CallInfo, Error, cached};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The facts about a symbol file, or `None` if there is none of this name, which is kept as well: it is what most
-/// callers get.
+/// callers get. An error is not kept: it tells nothing about the file, and the next caller tries again.
 ///
 /// The store is where the answer comes from and no part of the question, so it is not part of the key.
 #[cached(timeout = "1h", cache = "symbols", ignore = store, on_hit = note_age, on_miss = note_load)]
-pub(crate) fn look_up(store: &Store, name: &Name) -> Option<Facts> {
+pub(crate) fn look_up(store: &Store, name: &Name) -> Result<Option<Facts>, LookUpError> {
     store.find(name)
 }
 

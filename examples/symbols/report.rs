@@ -105,6 +105,7 @@ impl Row {
             count(self.seen.uploads),
             count(self.seen.stale),
             count(self.seen.wrong),
+            count(self.seen.failed),
         ]
     }
 }
@@ -124,6 +125,7 @@ pub(crate) fn runs(rows: &[Row]) {
         "uploads",
         "stale",
         "wrong",
+        "failed",
     ];
     let cells: Vec<Vec<String>> = rows.iter().map(Row::cells).collect();
     say::out("");
@@ -141,7 +143,11 @@ pub(crate) fn runs(rows: &[Row]) {
             say::err(format_args!("{}: {complaint}", row.mode));
         }
         if row.seen.failed > 0 {
-            say::err(format_args!("{}: {} requests failed", row.mode, count(row.seen.failed)));
+            say::err(format_args!(
+                "{}: {} requests failed, or their answers could not be compared",
+                row.mode,
+                count(row.seen.failed)
+            ));
         }
     }
 }

@@ -11,9 +11,10 @@ use crate::mode::{self, Mode};
 use crate::report::{self, Row};
 use crate::say;
 use crate::service::{Answer, Running, Service};
-use crate::store::{self, Store};
+use crate::store::{self, LookUpError, Store};
 use crate::workload::Workload;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -153,10 +154,13 @@ impl Job<'_> {
         let store = self.store(&format!("uploads: {}", mode.name))?;
         let versions = self.workload.uploads.iter().map(|upload| {
             let name = self.workload.name(upload.index);
-            let first = Answer::to_look_up(name, look_up::uncached(&store, name).as_ref());
-            (upload.index, Versions::new(name.clone(), upload, first))
+            let first = Answer::to_look_up(name, look_up::uncached(&store, name)?.as_ref());
+            Ok((upload.index, Versions::new(name.clone(), upload, first)))
         });
-        let versions = Arc::new(versions.collect());
+        let versions = versions
+            .collect::<Result<_, LookUpError>>()
+            .map_err(|error| Failure::because("can't tell the right answers", error))?;
+        let versions = Arc::new(versions);
 
         let server = self.start(Arc::clone(&store), Some(mode))?;
         let (searches, stats) = (store.searches(), look_up::stats());
@@ -180,10 +184,17 @@ impl Job<'_> {
     fn compare(&mut self, store: &Store, seen: &mut Seen) {
         for (index, answers) in std::mem::take(&mut seen.answers) {
             let name = self.workload.name(index);
-            let right = self
-                .references
-                .entry(index)
-                .or_insert_with(|| Answer::to_look_up(name, look_up::uncached(store, name).as_ref()));
+            let right = match self.references.entry(index) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => match look_up::uncached(store, name) {
+                    Ok(found) => unknown.insert(Answer::to_look_up(name, found.as_ref())),
+                    Err(error) => {
+                        seen.failed += answers.iter().map(|(_, times)| times).sum::<u64>();
+                        seen.complain(format!("can't compare the answers to GET {}: {error}", name.path()));
+                        continue;
+                    }
+                },
+            };
             seen.compared += 1;
             for (answer, times) in answers {
                 if answer != *right {

@@ -4,12 +4,17 @@
 //! processes. An upload is in a folder of its own, under its name. Each indexed folder has a catalogue, a text file
 //! with a line per symbol file, which is read from the start until the name is found: to learn that a name is
 //! nowhere, every catalogue is read to its end.
+//!
+//! That a name is nowhere is an answer. That the disk would not tell is none: it is a [`LookUpError`], since what may
+//! be there after all must not be taken for missing, and be kept as missing.
 
-use crate::elf::{self, Facts};
+use crate::elf::{self, Defect, Facts};
 use crate::name::Name;
+use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A symbol file that was found by the index.
@@ -19,6 +24,29 @@ pub(crate) struct Entry {
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
 }
+
+/// What could not be read, so that nobody knows whether there is a symbol file.
+///
+/// It can be cloned, for all who wait for one search to be told.
+#[derive(Clone, Debug)]
+pub(crate) struct LookUpError {
+    path: PathBuf,
+    why: Arc<io::Error>,
+}
+
+impl LookUpError {
+    fn new(path: &Path, why: io::Error) -> Self {
+        LookUpError { path: path.to_owned(), why: Arc::new(why) }
+    }
+}
+
+impl fmt::Display for LookUpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "can't read {}: {}", self.path.display(), self.why)
+    }
+}
+
+impl std::error::Error for LookUpError {}
 
 /// The symbol files.
 pub(crate) struct Store {
@@ -35,12 +63,23 @@ impl Store {
     }
 
     /// The facts about a symbol file, or `None` if there is none of this name that is sound.
-    pub(crate) fn find(&self, name: &Name) -> Option<Facts> {
+    ///
+    /// What comes first counts: where an upload can't be read, the indexed file is not the answer.
+    pub(crate) fn find(&self, name: &Name) -> Result<Option<Facts>, LookUpError> {
         self.searches.fetch_add(1, Ordering::Relaxed);
-        // A file may have been replaced since it was indexed; then it has another build id.
-        let sound = |path: &Path| elf::read_file(path).ok().filter(|facts| facts.build_id == name.build_id());
-        sound(&self.upload_path(name))
-            .or_else(|| self.catalogues.iter().find_map(|catalogue| sound(&in_catalogue(catalogue, name)?)))
+        let uploaded = sound_file(&self.upload_path(name), name)?;
+        if uploaded.is_some() {
+            return Ok(uploaded);
+        }
+        for catalogue in &self.catalogues {
+            let path = in_catalogue(catalogue, name).map_err(|why| LookUpError::new(catalogue, why))?;
+            let Some(path) = path else { continue };
+            let indexed = sound_file(&path, name)?;
+            if indexed.is_some() {
+                return Ok(indexed);
+            }
+        }
+        Ok(None)
     }
 
     /// Stores an uploaded file, in place of an earlier one. A reader sees the old one or the new one, never a part.
@@ -77,20 +116,38 @@ pub(crate) fn write_catalogue<'a>(path: &Path, entries: impl Iterator<Item = &'a
     catalogue.flush()
 }
 
-/// The path that a catalogue has for a name.
-fn in_catalogue(catalogue: &Path, name: &Name) -> Option<PathBuf> {
-    let mut lines = BufReader::with_capacity(64 << 10, File::open(catalogue).ok()?);
+/// The path that a catalogue has for a name. A catalogue that is missing is an error like any other: this program
+/// wrote it.
+fn in_catalogue(catalogue: &Path, name: &Name) -> io::Result<Option<PathBuf>> {
+    let mut lines = BufReader::with_capacity(64 << 10, File::open(catalogue)?);
     let mut line = String::new();
     loop {
         line.clear();
-        if lines.read_line(&mut line).ok()? == 0 {
-            return None;
+        if lines.read_line(&mut line)? == 0 {
+            return Ok(None);
         }
         let rest = line.trim_end_matches('\n').strip_prefix(name.build_id()).and_then(|rest| rest.strip_prefix('\t'));
         if let Some(path) = rest.and_then(|rest| rest.strip_prefix(name.file())?.strip_prefix('\t')) {
-            return Some(PathBuf::from(path));
+            return Ok(Some(PathBuf::from(path)));
         }
     }
+}
+
+/// The facts about the file at a path, or `None` if there is none that is sound and has the build id of its name: it
+/// may have been replaced since it was indexed.
+fn sound_file(path: &Path, name: &Name) -> Result<Option<Facts>, LookUpError> {
+    match elf::read_file(path) {
+        Ok(facts) => Ok(Some(facts).filter(|facts| facts.build_id == name.build_id())),
+        Err(Defect::Damaged(_) | Defect::NoBuildId) => Ok(None),
+        Err(Defect::Unreadable(why)) if is_no_file(why.kind()) => Ok(None),
+        Err(Defect::Unreadable(why)) => Err(LookUpError::new(path, why)),
+    }
+}
+
+/// Whether this error says for certain that there is no file at a path: nothing, a folder, or nothing possible.
+fn is_no_file(kind: ErrorKind) -> bool {
+    use ErrorKind::{InvalidFilename, IsADirectory, NotADirectory, NotFound};
+    matches!(kind, NotFound | NotADirectory | IsADirectory | InvalidFilename)
 }
 
 #[cfg(test)]
@@ -109,7 +166,14 @@ mod tests {
     fn store(folder: &Path, entries: &[Entry]) -> Store {
         let catalogue = folder.join("catalogue");
         write_catalogue(&catalogue, entries.iter()).expect("a catalogue");
-        Store::new(folder.join("uploads"), vec![folder.join("none"), catalogue]).expect("a store")
+        let empty = folder.join("empty catalogue");
+        write_catalogue(&empty, std::iter::empty()).expect("a catalogue");
+        Store::new(folder.join("uploads"), vec![empty, catalogue]).expect("a store")
+    }
+
+    /// What is found where the disk tells.
+    fn find(store: &Store, name: &Name) -> Option<Facts> {
+        store.find(name).expect("a disk that can be read")
     }
 
     #[test]
@@ -118,10 +182,10 @@ mod tests {
         let entries = [entry(folder.path(), "lib a.so", 1), entry(folder.path(), "lib", 2)];
         let store = store(folder.path(), &entries);
         for entry in &entries {
-            assert_eq!(store.find(&entry.name).map(|facts| facts.file_bytes), Some(entry.bytes));
+            assert_eq!(find(&store, &entry.name).map(|facts| facts.file_bytes), Some(entry.bytes));
         }
         for (file, build_id) in [("lib", "01".repeat(20)), ("lib a.so", "01".to_owned()), ("li", "02".repeat(20))] {
-            assert_eq!(store.find(&Name::new(file, &build_id).expect("a good name")), None, "{file}");
+            assert_eq!(find(&store, &Name::new(file, &build_id).expect("a good name")), None, "{file}");
         }
         assert_eq!(store.searches(), 5);
     }
@@ -132,7 +196,55 @@ mod tests {
         let entry = entry(folder.path(), "lib", 1);
         let store = store(folder.path(), std::slice::from_ref(&entry));
         fs::write(&entry.path, sample::elf(&[9; 20], &[])).expect("a file");
-        assert_eq!(store.find(&entry.name), None);
+        assert_eq!(find(&store, &entry.name), None);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_not_found() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let entry = entry(folder.path(), "lib", 1);
+        let store = store(folder.path(), std::slice::from_ref(&entry));
+        fs::remove_file(&entry.path).expect("removed");
+        assert_eq!(find(&store, &entry.name), None);
+        fs::create_dir(&entry.path).expect("a folder in its place");
+        if cfg!(unix) {
+            assert_eq!(find(&store, &entry.name), None);
+        }
+        let long = Name::new(&"x".repeat(255), "01").expect("a good name");
+        assert_eq!(find(&store, &long), None);
+    }
+
+    #[test]
+    fn a_catalogue_that_can_not_be_read_leaves_open_what_is_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let entry = entry(folder.path(), "lib", 1);
+        let store = store(folder.path(), std::slice::from_ref(&entry));
+        let missing = Name::new("other", "02").expect("a good name");
+        let catalogue = folder.path().join("empty catalogue");
+        fs::remove_file(&catalogue).expect("removed");
+        for break_further in [|_: &Path| Ok(()), |path: &Path| fs::create_dir(path)] {
+            break_further(&catalogue).expect("broken");
+            for name in [&entry.name, &missing] {
+                let error = store.find(name).expect_err("no answer").to_string();
+                assert!(error.contains("can't read") && error.contains("empty catalogue"), "{error}");
+            }
+        }
+        fs::remove_dir(&catalogue).expect("removed");
+        fs::write(&catalogue, "").expect("a catalogue");
+        assert_eq!(find(&store, &entry.name).map(|facts| facts.file_bytes), Some(entry.bytes));
+        assert_eq!(find(&store, &missing), None);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_file_that_can_not_be_opened_leaves_open_what_is_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let entry = entry(folder.path(), "lib", 1);
+        let store = store(folder.path(), std::slice::from_ref(&entry));
+        fs::remove_file(&entry.path).expect("removed");
+        // Permissions would not keep root out; a link to itself keeps everybody out.
+        std::os::unix::fs::symlink(&entry.path, &entry.path).expect("a link");
+        assert!(store.find(&entry.name).expect_err("no answer").to_string().contains("lib"));
     }
 
     #[test]
@@ -143,7 +255,7 @@ mod tests {
         for functions in [1, 2] {
             let bytes = sample::elf(&[1; 20], &[("one", 1), ("two", 1)][..functions]);
             store.save(&entry.name, &bytes).expect("saved");
-            assert_eq!(store.find(&entry.name), elf::facts(&*bytes).ok());
+            assert_eq!(find(&store, &entry.name), elf::facts(&*bytes).ok());
         }
         let left: Vec<_> = fs::read_dir(folder.path().join("uploads")).expect("a folder").collect();
         assert_eq!(left.len(), 1, "only the folder of the build id: {left:?}");
