@@ -101,17 +101,17 @@ impl Job<'_> {
         }
         let mut rows = Vec::new();
         let modes = std::mem::take(&mut self.modes);
-        for mode in &modes {
+        let outcome = modes.iter().try_for_each(|mode| {
             if self.options.requests > 0 {
                 rows.push(self.run(mode)?);
             }
-            if self.stop.is_set() {
-                return Err(Failure::interrupted());
-            }
-        }
+            if self.stop.is_set() { Err(Failure::interrupted()) } else { Ok(()) }
+        });
+        // Those that came to an end are told, whatever became of the next.
         if !rows.is_empty() {
             report::runs(&rows);
         }
+        outcome?;
         if self.options.serve {
             self.serve(modes.last())?;
         }
