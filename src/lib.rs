@@ -72,6 +72,9 @@
 //!
 //! The minimum Rust version is 1.89.
 
+// The pages speak of items of every feature.
+#![cfg_attr(not(all(feature = "shared", feature = "testing")), allow(rustdoc::broken_intra_doc_links))]
+
 pub mod guide;
 
 pub use memo_core::{CallInfo, Error, ErrorKind, Hook, Level, Stats, check};
