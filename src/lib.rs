@@ -29,6 +29,7 @@ pub mod __private {
 
     /// What `"default"` is until a program registers something else.
     #[cfg(feature = "shared")]
+    #[must_use]
     pub fn default_cache() -> std::sync::Arc<dyn memo_core::Cache> {
         std::sync::Arc::new(memo_backends::MemoryCache::new())
     }

@@ -59,7 +59,7 @@ fn works() {
     assert!(!add::invalidate("x", 1, None));
     assert_eq!(add::refresh("x", 1, None), "x1None");
     assert_eq!(add::peek("x", 1, None), Some("x1None".to_string()));
-    assert_eq!(fib(50), 12586269025);
+    assert_eq!(fib(50), 12_586_269_025);
     assert!(odd(0).is_err());
     assert_eq!(odd(1).unwrap(), 1);
     odd::put(2, Ok(7));

@@ -39,7 +39,7 @@ pub struct CallInfo<'a> {
     pub(crate) key: std::marker::PhantomData<&'a ()>,
 }
 
-impl<'a> CallInfo<'a> {
+impl CallInfo<'_> {
     pub(crate) fn new(function: &'static str) -> Self {
         CallInfo {
             function,
@@ -85,7 +85,7 @@ impl<'a> CallInfo<'a> {
     /// The key of the shared level; `None` for a function without one.
     #[cfg(feature = "shared")]
     #[must_use]
-    pub fn key(&self) -> Option<&'a Key> {
+    pub fn key(&self) -> Option<&Key> {
         self.key
     }
 }

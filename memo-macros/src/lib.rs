@@ -21,10 +21,10 @@ use quote::ToTokens;
 /// Caches a function's results; documented at `memokit::cached`.
 #[proc_macro_attribute]
 pub fn cached(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    expand_item(options.into(), item.into()).into()
+    expand_item(options.into(), &item.into()).into()
 }
 
-fn expand_item(options: TokenStream, item: TokenStream) -> TokenStream {
+fn expand_item(options: TokenStream, item: &TokenStream) -> TokenStream {
     if let Ok(block) = syn::parse2::<syn::ItemImpl>(item.clone()) {
         return impl_block::expand(&options, block);
     }
@@ -38,7 +38,7 @@ fn expand_item(options: TokenStream, item: TokenStream) -> TokenStream {
     let model = model::Model::new(function.into(), place);
     check::check(&options, &model, &mut errors);
     if let Some(errors) = errors.into_tokens() {
-        return fallback::with_errors(model.original.to_token_stream(), errors);
+        return fallback::with_errors(&model.original.to_token_stream(), &errors);
     }
     expand::expand(&options, &model).into_items()
 }

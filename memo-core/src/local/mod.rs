@@ -6,6 +6,7 @@ use crate::clock::{self, Tick};
 use crate::lookup::{Lookup, Owned};
 use foldhash::fast::RandomState;
 use quick_cache::{Lifecycle, OptionsBuilder, UnitWeighter, sync::Cache};
+use std::cell::RefCell;
 use std::hash::Hash;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -120,7 +121,8 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
     }
 
     pub(crate) fn clear(&self) {
-        self.engine.clear();
+        // The engine's own `clear` drops the values inside its locks.
+        self.engine.drain().for_each(drop);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -131,7 +133,15 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
     pub(crate) fn sweep_sometimes(&self) {
         let stored = self.since_sweep.load(Ordering::Relaxed);
         if stored >= SWEEP_AFTER.max(self.engine.len()) && self.since_sweep.swap(0, Ordering::Relaxed) >= stored {
-            self.engine.retain(|_, entry| entry.is_fresh());
+            // In two steps, since the engine would drop the values inside its locks.
+            let expired = RefCell::new(Vec::new());
+            self.engine.retain(|key, entry| {
+                if !entry.is_fresh() {
+                    expired.borrow_mut().push(key.clone());
+                }
+                true
+            });
+            expired.take().iter().for_each(|key| self.remove_expired(&Owned(key)));
         }
     }
 }

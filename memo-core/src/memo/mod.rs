@@ -10,7 +10,7 @@ mod function;
 mod io;
 mod operations;
 
-pub use call::{Begun, Guard, Started, refresh, start};
+pub use call::{Begun, Guard, Open, Started, refresh, start};
 pub use cell::Instance;
 pub use door::LocalOnly;
 pub use function::{Function, Registered, check, count_bypass};

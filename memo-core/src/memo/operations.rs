@@ -24,6 +24,7 @@ pub struct Operation<O: Outcome, K: MemoKey, D: Door<O::Value>> {
 }
 
 /// An operation on the entry of a call with these arguments.
+#[expect(clippy::needless_pass_by_value, reason = "made for this call, and used up by it")]
 pub fn operation<T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,

@@ -71,38 +71,26 @@ impl<'a> Site<'a> {
         quote!(#function(), #private::Instance::<#instance>::new(), #outcome, #parts, #door)
     }
 
-    /// The traits that method resolution needs, and a type for each const parameter.
+    /// The traits that method resolution needs.
     pub(super) fn prelude(&self) -> TokenStream {
         let private = &self.private;
-        let consts = self.consts().map(|(parameter, name)| quote!(struct #name<#parameter>;));
         quote! {
             #[allow(unused_imports)]
             use #private::{AnyArg as _, AnyResult as _, AnyReturn as _};
-            #(#consts)*
         }
-    }
-
-    fn consts(&self) -> impl Iterator<Item = (TokenStream, Ident)> {
-        self.model.original.sig.generics.params.iter().filter_map(|parameter| match parameter {
-            GenericParam::Const(parameter) => {
-                let (name, ty) = (&parameter.ident, &parameter.ty);
-                Some((quote!(const #name: #ty), format_ident!("__Memokit{name}")))
-            }
-            _ => None,
-        })
     }
 
     /// A type that differs between instantiations: type and const parameters, and `Self`.
     fn instance(&self) -> TokenStream {
+        let private = &self.private;
         let parameters = self.model.original.sig.generics.params.iter().filter_map(|parameter| match parameter {
             GenericParam::Type(parameter) => {
                 let name = &parameter.ident;
                 Some(quote!(::core::marker::PhantomData<#name>))
             }
             GenericParam::Const(parameter) => {
-                let name = &parameter.ident;
-                let holder = format_ident!("__Memokit{name}");
-                Some(quote!(#holder<#name>))
+                let (name, ty) = (&parameter.ident, &parameter.ty);
+                Some(quote!(#private::constant::#ty<#name>))
             }
             GenericParam::Lifetime(_) => None,
         });
