@@ -256,6 +256,15 @@ impl Function {
         ""
     }
 
+    /// The memos that an invalidation of the whole function reaches: those of its instantiations, and those of every
+    /// function of its prefix, since their entries are its own, also where it was never called itself.
+    pub(crate) fn reached(&self) -> Vec<&'static dyn AnyMemo> {
+        match self.prefix {
+            Some(prefix) => cell::all_of_prefix((prefix, self.version, Self::place(self))),
+            None => self.memos(),
+        }
+    }
+
     /// The memos of all instantiations.
     pub(crate) fn memos(&self) -> Vec<&'static dyn AnyMemo> {
         self.slots.all()
