@@ -50,7 +50,12 @@ fn without_a_local_level_no_copy_of_another_function_is_used() {
         let loads = show_exactly::stats().loads;
         assert_eq!(show_exactly(1), 2);
         assert_eq!((show_exactly::stats().loads, show_exactly::stats().local_hits), (loads + 1, 0));
-        // An invalidation through one reaches the other's copy.
+        // What one stores, and what one invalidates, the other sees.
+        assert_eq!(show(1), 2);
+        show_exactly::put(1, 7).unwrap();
+        assert_eq!((show(1), show_exactly(1)), (7, 7));
+        show::put(1, 8).unwrap();
+        assert_eq!((show(1), show_exactly(1)), (8, 8));
         assert!(show_exactly::invalidate(1).unwrap());
         assert!(!show::contains(1).unwrap());
     }

@@ -80,7 +80,9 @@ impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     where
         O: Present<X>,
     {
-        if let Some(entry) = self.memo.peek(&Owned(&self.key)) {
+        if self.function.local
+            && let Some(entry) = self.memo.peek(&Owned(&self.key))
+        {
             return Ok(Some(O::present(entry.value)));
         }
         match self.door.fetch::<I>(self.function).await {
@@ -98,7 +100,7 @@ impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
 
     /// Whether there is a fresh value at either level.
     pub async fn contains<I: Io>(self) -> Result<bool, Error> {
-        if self.memo.peek(&Owned(&self.key)).is_some() {
+        if self.function.local && self.memo.peek(&Owned(&self.key)).is_some() {
             return Ok(true);
         }
         match self.door.fetch::<I>(self.function).await {
