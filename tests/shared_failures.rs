@@ -102,7 +102,8 @@ fn remembered(n: u32) -> u32 {
 #[test]
 fn an_invalidation_that_fails_still_drops_the_local_copy() {
     assert_eq!(remembered(10), 10);
-    PUSHED.rule(|op, _| if op == Op::Remove || op == Op::Clear { Step::Fail(ErrorKind::Unavailable) } else { Step::Go });
+    PUSHED
+        .rule(|op, _| if op == Op::Remove || op == Op::Clear { Step::Fail(ErrorKind::Unavailable) } else { Step::Go });
     let before = remembered::stats().backend_errors;
     assert_eq!(remembered::invalidate(10).unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!((remembered::stats().entries, remembered::stats().backend_errors), (0, before + 1));

@@ -178,9 +178,8 @@ fn an_invalidation_waits_for_a_write_and_removes_what_it_wrote() {
         SOURCE.store(2, SeqCst);
         let before = load::stats().invalidations;
         let one = round < 2;
-        let invalidating = thread::spawn(move || {
-            if one { load::invalidate(0).map(drop) } else { load::invalidate_all() }
-        });
+        let invalidating =
+            thread::spawn(move || if one { load::invalidate(0).map(drop) } else { load::invalidate_all() });
         while load::stats().invalidations == before {
             thread::yield_now();
         }
