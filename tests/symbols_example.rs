@@ -75,7 +75,7 @@ fn is_right(table: &str, mode: &str) {
         assert_eq!(hits + misses + uploads, 600, "{table}");
         assert!(hits > misses && loads <= misses && loads > 0, "{table}");
     }
-    assert_eq!(cells[10..], ["0", "0"], "no stale and no wrong answers: {table}");
+    assert_eq!(cells[10..], ["0", "0", "0"], "no stale and no wrong answers, and none that failed: {table}");
 }
 
 #[test]
@@ -121,6 +121,39 @@ fn an_address_that_is_none_of_redis_is_told() {
     let (code, _, complaints) = said(&symbols(&["--cache", "nonsense", text(folder.path())]));
     assert_eq!(code, Some(1));
     assert!(complaints.contains("redis://"), "{complaints}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_store_that_can_not_be_read_is_told_with_code_1() {
+    let folder = files();
+    let work = tempfile::tempdir().expect("a folder");
+    let mut program = Command::new(program())
+        .env("TMPDIR", work.path())
+        .args(["--requests", "1000000000", "--seconds", "1", "--clients", "2", "--uploads", "0.1", text(folder.path())])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    // Its catalogue becomes a folder as soon as the first upload tells that the clients are at work.
+    let catalogue = loop {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        let inside = fs::read_dir(work.path()).expect("a folder").flatten().next().map(|folder| folder.path());
+        let uploads = inside.as_ref().and_then(|inside| fs::read_dir(inside.join("uploads: no cache")).ok());
+        match inside.filter(|_| uploads.is_some_and(|mut uploads| uploads.next().is_some())) {
+            Some(inside) => break inside.join("catalogue-0"),
+            None => assert_eq!(program.try_wait().expect("its state"), None, "it ended before the first upload"),
+        }
+    };
+    fs::remove_file(&catalogue).and_then(|()| fs::create_dir(&catalogue)).expect("a folder in its place");
+    let (code, table, complaints) = said(&program.wait_with_output().expect("it ends"));
+    assert_eq!(code, Some(1), "{table}{complaints}");
+    assert!(complaints.contains("503") && complaints.contains("catalogue-0"), "{complaints}");
+    let cells = row(&table, "no cache");
+    assert_eq!(cells[10..12], ["0", "0"], "no answer is no wrong answer: {table}");
+    assert_ne!(cells[12], "0", "{table}");
+    // The next run has nothing to compare with.
+    assert!(complaints.contains("can't tell the right answers"), "{complaints}");
 }
 
 #[test]
@@ -202,5 +235,6 @@ fn a_server_that_is_kept_prints_its_address() {
     assert!(interrupt.expect("it still runs").success());
     assert!(server.wait().expect("it ends").success());
     assert_eq!(fs::read_dir(work.path()).expect("a folder").count(), 0, "its temporary folder is gone");
-    assert!(answer.expect("an address").contains("200 OK"));
+    let answer = answer.expect("an address");
+    assert!(answer.contains("200 OK") && answer.contains("0 hits, 0 misses"), "{answer}");
 }

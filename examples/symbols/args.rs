@@ -35,7 +35,7 @@ Options:
   -h, --help         this text
 
 The server answers
-  GET /{file}/{build_id}    facts about that symbol file as JSON, or 404
+  GET /{file}/{build_id}    facts about that symbol file as JSON, or 404; 503 if the disk does not tell
   PUT /{file}/{build_id}    stores an ELF file under that name; the next GET, by anybody, sees it
 
 Examples:
@@ -45,8 +45,8 @@ Examples:
   curl http://127.0.0.1:8080/libc.so.6/6196744a316dbd57c0fd8968df1680aac482cec4
   curl -T libfoo.so http://127.0.0.1:8080/libfoo.so/$(readelf -n libfoo.so | awk '/Build ID/ {print $3}')
 
-Exit code: 0 if all is well; 1 if an answer was stale or wrong, or the machine did not let it run (port in use, Redis
-out of reach); 2 if the command line is wrong or names a folder that can't be read.
+Exit code: 0 if all is well; 1 if an answer was stale or wrong or a request failed, or the machine did not let it run
+(port in use, Redis out of reach); 2 if the command line is wrong or names a folder that can't be read.
 ";
 
 /// What the command line asks for.

@@ -8,6 +8,7 @@ use object::{Architecture, ObjectKind, SectionKind, SymbolKind};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::fmt::{self, Write as _};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// The first bytes of every ELF file.
@@ -52,7 +53,7 @@ pub(crate) enum Defect {
     /// A sound ELF file that can't be looked up.
     NoBuildId,
     /// It could not be read.
-    Unreadable(std::io::Error),
+    Unreadable(io::Error),
 }
 
 impl fmt::Display for Defect {
@@ -73,8 +74,45 @@ impl From<object::read::Error> for Defect {
 
 /// The facts about the file at `path`, of which only the headers and the symbol tables are read.
 pub(crate) fn read_file(path: &Path) -> Result<Facts, Defect> {
-    let file = std::fs::File::open(path).map_err(Defect::Unreadable)?;
-    facts(&ReadCache::new(file))
+    read(std::fs::File::open(path).map_err(Defect::Unreadable)?)
+}
+
+fn read(file: impl Read + Seek) -> Result<Facts, Defect> {
+    let data = ReadCache::new(Watched { file, error: None });
+    let facts = facts(&data);
+    // After a read that failed nothing is certain, not even facts: a symbol that was not read is not counted.
+    match data.into_inner().error {
+        Some(error) => Err(Defect::Unreadable(error)),
+        None => facts,
+    }
+}
+
+/// A file that keeps its last error. The parser gets to know only that there was one, and takes it for damage.
+struct Watched<F> {
+    file: F,
+    error: Option<io::Error>,
+}
+
+impl<F> Watched<F> {
+    fn watch<T>(&mut self, action: impl FnOnce(&mut F) -> io::Result<T>) -> io::Result<T> {
+        action(&mut self.file).map_err(|error| {
+            let kind = error.kind();
+            self.error = Some(error);
+            kind.into()
+        })
+    }
+}
+
+impl<F: Read> Read for Watched<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.watch(|file| file.read(buffer))
+    }
+}
+
+impl<F: Seek> Seek for Watched<F> {
+    fn seek(&mut self, place: SeekFrom) -> io::Result<u64> {
+        self.watch(|file| file.seek(place))
+    }
 }
 
 /// The facts about an ELF file.
@@ -275,6 +313,33 @@ mod tests {
         std::fs::write(&path, &bytes).expect("a file");
         assert_eq!(read_file(&path).expect("sound"), facts(&*bytes).expect("sound"));
         assert!(matches!(read_file(&folder.path().join("none")), Err(Defect::Unreadable(_))));
+    }
+
+    #[test]
+    fn a_read_that_fails_is_no_damage_and_leaves_no_facts() {
+        struct Flaky {
+            file: io::Cursor<Vec<u8>>,
+            good_reads: usize,
+        }
+        impl Read for Flaky {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.good_reads = self.good_reads.checked_sub(1).ok_or(io::ErrorKind::PermissionDenied)?;
+                self.file.read(buffer)
+            }
+        }
+        impl Seek for Flaky {
+            fn seek(&mut self, place: SeekFrom) -> io::Result<u64> {
+                self.file.seek(place)
+            }
+        }
+        let bytes = sample::elf(&[6; 20], &[("main", 16)]);
+        let attempt = |good_reads| read(Flaky { file: io::Cursor::new(bytes.clone()), good_reads });
+        let enough = (0..100).find(|&good_reads| match attempt(good_reads) {
+            Ok(found) => found == facts(&*bytes).expect("sound"),
+            Err(Defect::Unreadable(error)) if error.kind() == io::ErrorKind::PermissionDenied => false,
+            Err(other) => panic!("after {good_reads} reads: {other}"),
+        });
+        assert!(enough.is_some_and(|reads| reads > 3), "{enough:?}");
     }
 
     #[test]

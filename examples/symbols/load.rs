@@ -35,7 +35,8 @@ pub(crate) struct Seen {
     pub(crate) uploads: u64,
     pub(crate) stale: u64,
     pub(crate) wrong: u64,
-    /// Requests that got no answer, and uploads that were refused.
+    /// Requests that got no answer, or that of a server in trouble; uploads that were refused; and answers that could
+    /// not be compared.
     pub(crate) failed: u64,
     /// The first few of these, in words.
     pub(crate) complaints: Vec<String>,
@@ -201,7 +202,7 @@ async fn look_up(shared: &Shared, client: &mut Client, index: usize, seen: &mut 
     let started = measure::now();
     let answer = match shared.versions.get(&index) {
         Some(versions) => look_up_version(client, &path, versions, seen).await,
-        None => client.get(&path).await.map(|answer| seen.note(index, answer, 1)),
+        None => get(client, &path).await.map(|answer| seen.note(index, answer, 1)),
     };
     seen.latencies.push(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
     seen.requests += 1;
@@ -211,9 +212,18 @@ async fn look_up(shared: &Shared, client: &mut Client, index: usize, seen: &mut 
     }
 }
 
+/// What a server says about a symbol file. One that says that it can't tell has not answered.
+async fn get(client: &mut Client, path: &str) -> Result<Answer, String> {
+    let answer = client.get(path).await?;
+    if answer.status.is_server_error() {
+        return Err(format!("GET {path}: {} {}", answer.status, String::from_utf8_lossy(&answer.body)));
+    }
+    Ok(answer)
+}
+
 async fn look_up_version(client: &mut Client, path: &str, versions: &Versions, seen: &mut Seen) -> Result<(), String> {
     let floor = versions.floor();
-    let answer = client.get(path).await?;
+    let answer = get(client, path).await?;
     match versions.judge(floor, &answer) {
         Verdict::Right => {}
         Verdict::Stale => {

@@ -1,5 +1,6 @@
 //! The names a look-up takes, checked before they get near a path.
 
+use serde::Serialize;
 use std::fmt::Write as _;
 
 /// The longest file name that Linux stores.
@@ -10,7 +11,7 @@ const MAX_FILE_NAME: usize = 255;
 pub(crate) struct BadName(pub(crate) &'static str);
 
 /// What is looked up: a symbol file, and which build of it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub(crate) struct Name {
     file: String,
     build_id: String,

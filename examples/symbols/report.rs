@@ -3,13 +3,12 @@
 use crate::args::Options;
 use crate::index::Index;
 use crate::load::Seen;
-use crate::lookup::Counts;
 use crate::measure::{count, per_second, percentile, time};
 use crate::mode::Mode;
 use crate::say;
-use crate::store::Effort;
 use crate::table;
 use crate::workload::Workload;
+use memokit::Stats;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -71,14 +70,14 @@ pub(crate) struct Row {
     mode: &'static str,
     cached: bool,
     seen: Seen,
-    effort: Effort,
-    counts: Counts,
+    searches: u64,
+    stats: Stats,
 }
 
 impl Row {
-    pub(crate) fn new(mode: &Mode, mut seen: Seen, effort: Effort, counts: Counts) -> Self {
+    pub(crate) fn new(mode: &Mode, mut seen: Seen, searches: u64, stats: Stats) -> Self {
         seen.latencies.sort_unstable();
-        Row { mode: mode.name, cached: mode.cache.is_some(), seen, effort, counts }
+        Row { mode: mode.name, cached: mode.cache.is_some(), seen, searches, stats }
     }
 
     /// Whether every question got an answer, and the right one.
@@ -99,13 +98,14 @@ impl Row {
             format!("{:.0}", self.rate()),
             latency(0.5),
             latency(0.99),
-            of_the_cache(count(self.counts.hits)),
-            of_the_cache(count(self.counts.misses)),
-            count(self.effort.searches),
-            of_the_cache(time(self.counts.time_saved())),
+            of_the_cache(count(self.stats.hits())),
+            of_the_cache(count(self.stats.misses)),
+            count(self.searches),
+            of_the_cache(time(self.stats.time_saved())),
             count(self.seen.uploads),
             count(self.seen.stale),
             count(self.seen.wrong),
+            count(self.seen.failed),
         ]
     }
 }
@@ -125,6 +125,7 @@ pub(crate) fn runs(rows: &[Row]) {
         "uploads",
         "stale",
         "wrong",
+        "failed",
     ];
     let cells: Vec<Vec<String>> = rows.iter().map(Row::cells).collect();
     say::out("");
@@ -142,7 +143,11 @@ pub(crate) fn runs(rows: &[Row]) {
             say::err(format_args!("{}: {complaint}", row.mode));
         }
         if row.seen.failed > 0 {
-            say::err(format_args!("{}: {} requests failed", row.mode, count(row.seen.failed)));
+            say::err(format_args!(
+                "{}: {} requests failed, or their answers could not be compared",
+                row.mode,
+                count(row.seen.failed)
+            ));
         }
     }
 }

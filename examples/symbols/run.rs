@@ -6,14 +6,15 @@ use crate::index::{self, Index};
 use crate::interrupt::{self, Stop};
 use crate::ledger::Versions;
 use crate::load::{self, Plan, Seen};
-use crate::lookup;
+use crate::lookup::{self, look_up};
 use crate::mode::{self, Mode};
 use crate::report::{self, Row};
 use crate::say;
 use crate::service::{Answer, Running, Service};
-use crate::store::{self, Store};
+use crate::store::{self, LookUpError, Store};
 use crate::workload::Workload;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -100,23 +101,23 @@ impl Job<'_> {
         }
         let mut rows = Vec::new();
         let modes = std::mem::take(&mut self.modes);
-        for mode in &modes {
+        let outcome = modes.iter().try_for_each(|mode| {
             if self.options.requests > 0 {
                 rows.push(self.run(mode)?);
             }
-            if self.stop.is_set() {
-                return Err(Failure::interrupted());
-            }
-        }
+            if self.stop.is_set() { Err(Failure::interrupted()) } else { Ok(()) }
+        });
+        // Those that came to an end are told, whatever became of the next.
         if !rows.is_empty() {
             report::runs(&rows);
         }
+        outcome?;
         if self.options.serve {
             self.serve(modes.last())?;
         }
         // A Redis outlives this program, and what it holds is of no use without these folders.
         let used = self.options.requests > 0 || self.options.serve;
-        if used && let Err(error) = lookup::forget_all() {
+        if used && let Err(error) = look_up::invalidate_all() {
             say::err(format_args!("the cache could not be emptied: {error}"));
         }
         Ok(if rows.iter().all(Row::is_right) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -153,13 +154,16 @@ impl Job<'_> {
         let store = self.store(&format!("uploads: {}", mode.name))?;
         let versions = self.workload.uploads.iter().map(|upload| {
             let name = self.workload.name(upload.index);
-            let first = Answer::to_look_up(name, lookup::uncached(&store, name).as_ref());
-            (upload.index, Versions::new(name.clone(), upload, first))
+            let first = Answer::to_look_up(name, look_up::uncached(&store, name)?.as_ref());
+            Ok((upload.index, Versions::new(name.clone(), upload, first)))
         });
-        let versions = Arc::new(versions.collect());
+        let versions = versions
+            .collect::<Result<_, LookUpError>>()
+            .map_err(|error| Failure::because("can't tell the right answers", error))?;
+        let versions = Arc::new(versions);
 
         let server = self.start(Arc::clone(&store), Some(mode))?;
-        let (effort, counts) = (store.effort(), lookup::counts());
+        let (searches, stats) = (store.searches(), look_up::stats());
         let plan = Plan {
             requests: self.options.requests,
             time: self.options.time,
@@ -169,21 +173,28 @@ impl Job<'_> {
         };
         let mut seen = load::drive(server.address, &self.workload, &versions, &plan, mode.name, &self.stop)
             .map_err(|error| Failure::because("can't run the clients", error))?;
-        let (effort, counts) = (store.effort().since(effort), lookup::counts().since(counts));
+        let (searches, stats) = (store.searches() - searches, look_up::stats().since(&stats));
         self.runtime.block_on(load::at_rest(server.address, &self.workload, &versions, &mut seen));
         self.runtime.block_on(server.stop()).map_err(|error| Failure::because("the server failed", error))?;
         self.compare(&store, &mut seen);
-        Ok(Row::new(mode, seen, effort, counts))
+        Ok(Row::new(mode, seen, searches, stats))
     }
 
     /// Compares all distinct answers with those found without the cache.
     fn compare(&mut self, store: &Store, seen: &mut Seen) {
         for (index, answers) in std::mem::take(&mut seen.answers) {
             let name = self.workload.name(index);
-            let right = self
-                .references
-                .entry(index)
-                .or_insert_with(|| Answer::to_look_up(name, lookup::uncached(store, name).as_ref()));
+            let right = match self.references.entry(index) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => match look_up::uncached(store, name) {
+                    Ok(found) => unknown.insert(Answer::to_look_up(name, found.as_ref())),
+                    Err(error) => {
+                        seen.failed += answers.iter().map(|(_, times)| times).sum::<u64>();
+                        seen.complain(format!("can't compare the answers to GET {}: {error}", name.path()));
+                        continue;
+                    }
+                },
+            };
             seen.compared += 1;
             for (answer, times) in answers {
                 if answer != *right {

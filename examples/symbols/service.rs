@@ -1,7 +1,7 @@
 //! The HTTP service.
 
 use crate::elf::{self, Facts};
-use crate::lookup;
+use crate::lookup::{self, look_up};
 use crate::name::Name;
 use crate::store::Store;
 use axum::Router;
@@ -105,8 +105,7 @@ fn router(service: Service) -> Router {
 }
 
 async fn front() -> String {
-    let counts = lookup::counts();
-    format!("{USAGE}{} hits, {} misses so far\n", counts.hits, counts.misses)
+    format!("{USAGE}{}\n", lookup::summary())
 }
 
 async fn read(State(service): State<Service>, Path((file, build_id)): Path<(String, String)>) -> Answer {
@@ -115,8 +114,17 @@ async fn read(State(service): State<Service>, Path((file, build_id)): Path<(Stri
         Err(why) => return Answer::error(StatusCode::BAD_REQUEST, why.0),
     };
     off_thread(move || {
-        let look_up = if service.cached { lookup::cached } else { lookup::uncached };
-        Answer::to_look_up(&name, look_up(&service.store, &name).as_ref())
+        let found = match service.cached {
+            true => look_up(&service.store, &name),
+            false => look_up::uncached(&service.store, &name),
+        };
+        match found {
+            Ok(found) => Answer::to_look_up(&name, found.as_ref()),
+            Err(error) => Answer::error(
+                StatusCode::SERVICE_UNAVAILABLE,
+                &format!("can't tell whether there are symbols for {}: {error}", name.file()),
+            ),
+        }
     })
     .await
 }
@@ -153,7 +161,7 @@ fn store_upload(service: &Service, name: &Name, body: &[u8]) -> Answer {
     }
     // After the file is in its place: a look-up that began before may have seen the old one, and is not kept.
     if service.cached
-        && let Err(error) = lookup::invalidate(&service.store, name)
+        && let Err(error) = look_up::invalidate(&service.store, name)
     {
         let text = format!("the file is stored, but some readers may see the old one for a while: {error}");
         return Answer::error(StatusCode::SERVICE_UNAVAILABLE, &text);
@@ -173,15 +181,20 @@ mod tests {
     use super::*;
     use crate::client::Client;
     use crate::sample;
+    use crate::store::{Entry, write_catalogue};
     use std::net::Ipv4Addr;
     use std::path::PathBuf;
 
     /// A server with an empty store, in a folder that lives as long as the test.
     fn server() -> (tempfile::TempDir, Running, Client) {
+        server_of(Vec::new(), false)
+    }
+
+    fn server_of(catalogues: Vec<PathBuf>, cached: bool) -> (tempfile::TempDir, Running, Client) {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::new(folder.path().join("uploads"), Vec::<PathBuf>::new()).expect("a store");
+        let store = Store::new(folder.path().join("uploads"), catalogues).expect("a store");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let service = Service { store: Arc::new(store), cached: false };
+        let service = Service { store: Arc::new(store), cached };
         let server = Running::start(&Handle::current(), &listener, service).expect("a server");
         let client = Client::new(server.address);
         (folder, server, client)
@@ -205,6 +218,37 @@ mod tests {
         }
         drop(client);
         server.stop().await.expect("a clean end");
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_does_not_tell_is_a_503_that_is_not_kept() {
+        lookup::keep_in(Arc::new(memokit::MemoryCache::new())).expect("an empty cache");
+        let files = tempfile::tempdir().expect("a folder");
+        let path = files.path().join("lib");
+        let bytes = sample::elf(&[9; 20], &[("main", 16)]);
+        std::fs::write(&path, &bytes).expect("a file");
+        let name = Name::new("lib", &"09".repeat(20)).expect("a name");
+        let entry = Entry { name, path, bytes: bytes.len() as u64 };
+        let missing = Name::new("none", &"0a".repeat(20)).expect("a name");
+        let catalogue = files.path().join("catalogue");
+        std::fs::create_dir(&catalogue).expect("a folder in the place of the catalogue");
+        let (_folder, _server, mut client) = server_of(vec![catalogue.clone()], true);
+
+        for name in [&entry.name, &entry.name, &missing] {
+            let answer = client.get(&name.path()).await.expect("an answer");
+            assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+            let text = text(&answer);
+            assert!(text.contains("can't tell") && text.contains(name.file()) && text.contains("catalogue"), "{text}");
+        }
+        std::fs::remove_dir(&catalogue).expect("removed");
+        write_catalogue(&catalogue, std::iter::once(&entry)).expect("a catalogue");
+        assert_eq!(client.get(&entry.name.path()).await.expect("an answer").status, StatusCode::OK);
+        assert_eq!(client.get(&missing.path()).await.expect("an answer").status, StatusCode::NOT_FOUND);
+
+        // These are kept: nothing is read any more.
+        std::fs::remove_file(&catalogue).expect("removed");
+        assert_eq!(client.get(&entry.name.path()).await.expect("an answer").status, StatusCode::OK);
+        assert_eq!(client.get(&missing.path()).await.expect("an answer").status, StatusCode::NOT_FOUND);
     }
 
     #[tokio::test]

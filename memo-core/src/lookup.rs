@@ -88,7 +88,7 @@ where
     }
 }
 
-/// A reference to an argument, asked by the expansion for its [`Part`].
+/// A reference to an argument, asked by the expansion for its `Part`.
 ///
 /// `part` is chosen by the type of the argument: the inherent methods below win over [`AnyArg`], which takes every
 /// other type as it is. So a type alias, or a reference behind a type parameter, needs no spelling the macro knows.

@@ -1,7 +1,7 @@
 //! The attribute of `memokit`. Use it through that crate, where it is documented.
 //!
-//! A pipeline of small steps: [`args`] reads the options with their spans, [`model`] sees the function, [`check`]
-//! finds every mistake in both, [`expand`] emits code and never rejects, [`fallback`] emits the user's function where
+//! A pipeline of small steps: `args` reads the options with their spans, `model` sees the function, `check`
+//! finds every mistake in both, `expand` emits code and never rejects, `fallback` emits the user's function where
 //! there were mistakes, so that an editor keeps working.
 
 mod args;
