@@ -79,7 +79,11 @@ where
 {
     let memo = function.memo::<T, P::Owned, O::Value>(instance);
     let key = Borrowed(parts);
-    match memo.get(&key) {
+    let looked = match <M::Door as Door<O::Value>>::SHARED && !function.local {
+        true => Looked::Nothing,
+        false => memo.get(&key),
+    };
+    match looked {
         Looked::Fresh(entry) => Started::Hit(local_hit::<O>(function, entry)),
         Looked::Expired => {
             function.count(Count::Expired);
@@ -173,7 +177,7 @@ where
     D: Door<O::Value>,
 {
     let (alone, refreshes) = (join == Join::Alone || !function.single_flight, join == Join::LeadOnly);
-    match memo.enter(key, if alone && !refreshes { Join::Alone } else { join }) {
+    match memo.enter(key, if alone && !refreshes { Join::Alone } else { join }, function.local) {
         Entered::Found(entry) => Started::Hit(local_hit::<O>(function, entry)),
         Entered::Lead(flight) => {
             let guard = Guard { function, memo, flight: Some(flight), door, refreshes, shared: D::SHARED };
@@ -445,6 +449,12 @@ impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
             if let Err(error) = &stored {
                 self.function.report(error);
             }
+        }
+        if D::SHARED
+            && !self.function.local
+            && let Some(flight) = &self.flight
+        {
+            self.memo.outdate(flight);
         }
         (self.local_entry(value).unwrap_or(None), stored)
     }

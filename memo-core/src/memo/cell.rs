@@ -165,3 +165,10 @@ where
     memos.insert((place, id), Slot::new(id, memo));
     memo
 }
+
+/// The memos of all functions of this prefix, whatever their types.
+pub(super) fn all_of_prefix(place: Place) -> Vec<&'static dyn AnyMemo> {
+    let memos = BY_PREFIX.lock();
+    let memos = memos.iter().flatten().filter(|((of, _), _)| *of == place);
+    memos.map(|(_, slot)| slot.memo).collect()
+}

@@ -232,13 +232,23 @@ impl Function {
         self.slots.get(instance, || {
             let make = || {
                 let capacity = self.capacity.and_then(|capacity| NonZeroUsize::new(capacity()));
-                &*Box::leak(Box::new(Memo::new(self.local, capacity)))
+                &*Box::leak(Box::new(Memo::new(self.keeps_local(), capacity)))
             };
             match self.prefix {
                 Some(prefix) => cell::shared_by_prefix((prefix, self.version, Self::place(self)), instance, make),
                 None => make(),
             }
         })
+    }
+
+    /// Whether its memo has a local level. One that functions of a prefix share has it for those that want it; the
+    /// others look past it.
+    fn keeps_local(&self) -> bool {
+        let shares = |other: &Function| {
+            other.prefix == self.prefix && other.version == self.version && Self::place(other) == Self::place(self)
+        };
+        let mut all = inventory::iter::<Registered>.into_iter();
+        self.local || (self.prefix.is_some() && all.any(|Registered(other)| other.local && shares(other)))
     }
 
     /// Where the function's entries are, so that functions of one prefix share a memo only if they share all of it.
@@ -254,6 +264,15 @@ impl Function {
     #[cfg(not(feature = "shared"))]
     fn place(_function: &Function) -> &'static str {
         ""
+    }
+
+    /// The memos that an invalidation of the whole function reaches: those of its instantiations, and those of every
+    /// function of its prefix, since their entries are its own, also where it was never called itself.
+    pub(crate) fn reached(&self) -> Vec<&'static dyn AnyMemo> {
+        match self.prefix {
+            Some(prefix) => cell::all_of_prefix((prefix, self.version, Self::place(self))),
+            None => self.memos(),
+        }
     }
 
     /// The memos of all instantiations.
