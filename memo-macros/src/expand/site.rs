@@ -1,6 +1,6 @@
 //! What every generated function has in common: how a call names its function, key and types to the core.
 
-use crate::args::{CacheSource, Options};
+use crate::args::{CacheSource, Options, ungrouped};
 use crate::model::{Argument, Model, Place};
 use crate::usage::mentions;
 use proc_macro2::{Span, TokenStream};
@@ -121,7 +121,7 @@ impl<'a> Site<'a> {
         let private = &self.private;
         let part = |expression: TokenStream, span: Span| quote_spanned!(span=> #private::Arg(&#expression).part());
         let parts: Vec<TokenStream> = match &self.options.key {
-            Some(key) => match &key.value {
+            Some(key) => match ungrouped(&key.value) {
                 Expr::Tuple(tuple) => tuple.elems.iter().map(|e| part(quote!((#e)), e.span())).collect(),
                 expression => vec![part(quote!((#expression)), expression.span())],
             },
