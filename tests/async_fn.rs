@@ -5,7 +5,7 @@
 use memokit::cached;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 use tokio::sync::{Barrier, Semaphore};
@@ -271,7 +271,7 @@ async fn an_error_that_can_not_be_cloned_makes_each_follower_load_at_once() {
     struct Bare;
     static RUNS: AtomicU32 = AtomicU32::new(0);
     static OPEN: AtomicBool = AtomicBool::new(false);
-    static ALL_IN: Barrier = Barrier::const_new(4);
+    static ALL_IN: LazyLock<Barrier> = LazyLock::new(|| Barrier::new(4));
     #[cached]
     async fn fails(_n: u32) -> Result<u32, Bare> {
         if run(&RUNS) == 1 {

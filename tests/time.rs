@@ -95,19 +95,17 @@ fn the_clock_is_read_to_less_than_a_millisecond() {
 
 #[test]
 fn the_time_begins_when_the_load_ends() {
-    static CLOCK: Mutex<Option<MockClock>> = Mutex::new(None);
-    #[cached(timeout = 10)]
-    fn slow(n: u32) -> u32 {
-        CLOCK.lock().unwrap().as_ref().unwrap().advance(Duration::from_secs(60));
+    #[cached(timeout = 10, ignore = clock)]
+    fn slow(n: u32, clock: &MockClock) -> u32 {
+        clock.advance(Duration::from_secs(60));
         n
     }
-    *CLOCK.lock().unwrap() = Some(MockClock::install());
-    slow(1);
-    let clock = CLOCK.lock().unwrap().take().unwrap();
+    let clock = MockClock::install();
+    slow(1, &clock);
     clock.advance(Duration::from_secs(10) - MILLISECOND);
-    assert!(slow::contains(1));
+    assert!(slow::contains(1, &clock));
     clock.advance(MILLISECOND);
-    assert!(!slow::contains(1));
+    assert!(!slow::contains(1, &clock));
 }
 
 #[test]
@@ -169,6 +167,34 @@ fn expired_entries_do_not_stay_for_ever() {
         clock.advance(Duration::from_secs(10));
     }
     assert!(sample::stats().entries <= 4000, "{:?}", sample::stats());
+}
+
+#[test]
+fn a_value_may_use_the_cache_while_it_is_swept_out() {
+    #[derive(Clone)]
+    struct Nosy;
+    impl Drop for Nosy {
+        fn drop(&mut self) {
+            // In every shard there may be, a key that is never there.
+            assert!((100_000..100_064).all(|n| !sample::contains(n)));
+        }
+    }
+    #[cached(timeout = 10)]
+    fn sample(_n: u32) -> Nosy {
+        Nosy
+    }
+    let (done, ended) = std::sync::mpsc::channel();
+    let worker = std::thread::spawn(move || {
+        let clock = MockClock::install();
+        for n in 0..5000 {
+            drop(sample(n));
+            clock.advance(Duration::from_millis(20));
+        }
+        done.send(()).unwrap();
+    });
+    ended.recv_timeout(Duration::from_secs(30)).expect("sweeping hangs");
+    worker.join().unwrap();
+    assert!(sample::stats().entries < 4000, "{:?}", sample::stats());
 }
 
 #[test]
