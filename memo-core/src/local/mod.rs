@@ -6,6 +6,7 @@ use crate::clock::{self, Tick};
 use crate::lookup::{Lookup, Owned};
 use foldhash::fast::RandomState;
 use quick_cache::{Lifecycle, OptionsBuilder, UnitWeighter, sync::Cache};
+use std::cell::RefCell;
 use std::hash::Hash;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -66,8 +67,8 @@ pub(crate) struct Local<K, V> {
     since_sweep: AtomicUsize,
 }
 
-/// Stores between two sweeps, at the least. A sweep visits every entry, so it comes after as many stores as there
-/// are entries, and costs each store a constant.
+/// Stores between two sweeps, at the least. A sweep visits every entry, so it comes after as many stores as the one
+/// before left entries, and costs each store a constant.
 const SWEEP_AFTER: usize = 1024;
 
 impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
@@ -119,8 +120,9 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
         drop(self.engine.remove_if(key, |entry| !entry.is_fresh()));
     }
 
+    /// Drops every entry that is there now. One by one, since the engine would drop them inside its locks.
     pub(crate) fn clear(&self) {
-        self.engine.clear();
+        self.engine.drain().for_each(drop);
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -130,8 +132,18 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
     /// Drops expired entries once enough were stored since the last time. For the end of a store, outside its locks.
     pub(crate) fn sweep_sometimes(&self) {
         let stored = self.since_sweep.load(Ordering::Relaxed);
-        if stored >= SWEEP_AFTER.max(self.engine.len()) && self.since_sweep.swap(0, Ordering::Relaxed) >= stored {
-            self.engine.retain(|_, entry| entry.is_fresh());
+        // As many stores as there were entries after the last sweep.
+        let due = stored >= SWEEP_AFTER.max(self.engine.len().saturating_sub(stored));
+        if due && self.since_sweep.swap(0, Ordering::Relaxed) >= stored {
+            // Visited only, and dropped later: the engine would drop them inside its locks.
+            let expired = RefCell::new(Vec::new());
+            self.engine.retain(|key, entry| {
+                if !entry.is_fresh() {
+                    expired.borrow_mut().push(key.clone());
+                }
+                true
+            });
+            expired.into_inner().iter().for_each(|key| self.remove_expired(&Owned(key)));
         }
     }
 }
