@@ -123,6 +123,11 @@ fn returned(model: &Model, errors: &mut Errors) {
             }
         }
 
+        // The signature of a function that is returned is not part of what is stored: `fn(&str) -> &str`,
+        // `Arc<dyn Fn(&str)>`.
+        fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}
+        fn visit_parenthesized_generic_arguments(&mut self, _: &'ast syn::ParenthesizedGenericArguments) {}
+
         fn visit_type_impl_trait(&mut self, hidden: &'ast TypeImplTrait) {
             self.0.at(
                 hidden,
