@@ -161,3 +161,10 @@ where
     memos.insert((prefix, id), Slot::new(id, memo));
     memo
 }
+
+/// The memos of all functions of this prefix.
+pub(super) fn all_of_prefix(prefix: &str) -> Vec<&'static dyn AnyMemo> {
+    let memos = BY_PREFIX.lock();
+    let memos = memos.iter().flatten().filter(|((name, _), _)| *name == prefix);
+    memos.map(|(_, slot)| slot.memo).collect()
+}
