@@ -78,10 +78,22 @@ macro_rules! hits_allocate_nothing {
 
 /// Calls with the parts of a tuple that has as many as there are expressions.
 macro_rules! apply {
-    ($function:ident $arguments:ident $a:expr) => {{ let (a,) = $arguments; $function(a) }};
-    ($function:ident $arguments:ident $a:expr, $b:expr) => {{ let (a, b) = $arguments; $function(a, b) }};
-    ($function:ident $arguments:ident $a:expr, $b:expr, $c:expr) => {{ let (a, b, c) = $arguments; $function(a, b, c) }};
-    ($function:ident $arguments:ident) => {{ let () = $arguments; $function() }};
+    ($function:ident $arguments:ident $a:expr) => {{
+        let (a,) = $arguments;
+        $function(a)
+    }};
+    ($function:ident $arguments:ident $a:expr, $b:expr) => {{
+        let (a, b) = $arguments;
+        $function(a, b)
+    }};
+    ($function:ident $arguments:ident $a:expr, $b:expr, $c:expr) => {{
+        let (a, b, c) = $arguments;
+        $function(a, b, c)
+    }};
+    ($function:ident $arguments:ident) => {{
+        let () = $arguments;
+        $function()
+    }};
 }
 
 #[test]
@@ -156,8 +168,16 @@ fn for_many_arguments() {
     #[cached]
     #[allow(clippy::too_many_arguments, clippy::many_single_char_names, reason = "this many are tested")]
     fn many(a: u8, b: u16, c: u32, d: &str, e: i8, f: &str, g: bool, h: char, i: Option<&str>, j: &[u8]) -> usize {
-        usize::from(a) + usize::from(b) + c as usize + d.len() + usize::from(e.unsigned_abs()) + f.len()
-            + usize::from(g) + (h as usize) + i.map_or(0, str::len) + j.len()
+        usize::from(a)
+            + usize::from(b)
+            + c as usize
+            + d.len()
+            + usize::from(e.unsigned_abs())
+            + f.len()
+            + usize::from(g)
+            + (h as usize)
+            + i.map_or(0, str::len)
+            + j.len()
     }
     let call = || many(1, 2, 3, "four", -5, "six", true, '\u{1}', Some("nine"), &[1, 0]);
     let value = call();

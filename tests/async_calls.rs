@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::hash::Hash;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 use tokio::task::yield_now;
 
@@ -187,6 +187,39 @@ async fn futures_are_send() {
     assert!(assert_send(bare_error(None)).await.is_ok());
 }
 
+/// The compiler forgets `'static` inside of futures, and must find them `Send` all the same.
+#[test]
+fn futures_are_send_whatever_lifetimes_their_values_name() {
+    use std::error::Error;
+    #[cached]
+    async fn boxed_error(n: u32) -> Result<u32, Box<dyn Error + Send + Sync>> {
+        Ok(n)
+    }
+    #[cached]
+    async fn shared_error(n: u32) -> Result<u32, Arc<dyn Error + Send + Sync>> {
+        Ok(n)
+    }
+    #[cached]
+    async fn object(n: u32) -> Arc<dyn Fn() -> u32 + Send + Sync> {
+        Arc::new(move || n)
+    }
+    #[cached]
+    async fn text(_n: u32) -> &'static str {
+        "a"
+    }
+    #[cached]
+    async fn cow(pair: (&'static str, u32)) -> Option<Cow<'static, str>> {
+        Some(pair.0.into())
+    }
+    #[cached]
+    async fn stays_on_its_thread(n: u32) -> Result<u32, Box<dyn Error>> {
+        Ok(n)
+    }
+    drop((assert_send(boxed_error(1)), assert_send(shared_error(1)), assert_send(object(1))));
+    drop((assert_send(text(1)), assert_send(text::refresh(1)), assert_send(cow(("a", 1)))));
+    drop(stays_on_its_thread(1));
+}
+
 /// A future that stays on its thread is as good, where the arguments ask for it.
 #[tokio::test]
 async fn an_ignored_argument_may_stay_on_its_thread() {
@@ -232,7 +265,10 @@ impl Client {
 async fn methods_and_associated_functions() {
     let client = Arc::new(Client::connect("a").await);
     for _ in 0..2 {
-        assert_eq!((client.fetch("x").await, Client::connect("a").await.fetch("y").await), ("a/x".into(), "a/y".into()));
+        assert_eq!(
+            (client.fetch("x").await, Client::connect("a").await.fetch("y").await),
+            ("a/x".into(), "a/y".into())
+        );
         assert_eq!((client.page(1).await, client.page(0).await), (Ok(1), Err(std::fmt::Error)));
     }
     assert_eq!((Client::fetch_stats().loads, Client::page_stats().loads, Client::connect_stats().loads), (2, 3, 1));

@@ -5,8 +5,8 @@
 use memokit::cached;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Wake, Waker};
 use tokio::sync::{Barrier, Semaphore};
 use tokio::task::{JoinSet, yield_now};

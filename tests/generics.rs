@@ -20,7 +20,10 @@ fn type_parameters_of_arguments() {
         format!("{a:?} {b:?}")
     }
     for _ in 0..2 {
-        assert_eq!((show(1_u8, 2_u8), show(1_u8, "2"), show("1", 2_u8)), ("1 2".into(), "1 \"2\"".into(), "\"1\" 2".into()));
+        assert_eq!(
+            (show(1_u8, 2_u8), show(1_u8, "2"), show("1", 2_u8)),
+            ("1 2".into(), "1 \"2\"".into(), "\"1\" 2".into())
+        );
         assert_eq!(show(String::from("1"), [2, 3]), "\"1\" [2, 3]");
     }
     assert_eq!((show::stats().loads, show::stats().hits()), (4, 4));

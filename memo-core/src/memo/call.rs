@@ -32,7 +32,7 @@ use std::time::Duration;
 
 /// A call after its first look: answered, or waiting to be settled.
 #[must_use = "a call that is not settled abandons its load"]
-pub enum Started<O: Outcome, K: MemoKey, D: Door<O::Value>> {
+pub enum Started<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     /// Found in the local level.
     Hit(O::Return),
     /// This caller runs the load.
@@ -43,7 +43,7 @@ pub enum Started<O: Outcome, K: MemoKey, D: Door<O::Value>> {
 
 /// A call that is answered, or that has to run the body.
 #[must_use = "a miss must run the body"]
-pub enum Begun<O: Outcome, K: MemoKey, D: Door<O::Value>> {
+pub enum Begun<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     /// The value was found, or another caller loaded it.
     Hit(O::Return),
     /// This caller runs the body.
@@ -64,7 +64,7 @@ pub fn start<T: ?Sized, O, P, M>(
     door: M,
 ) -> Started<O, P::Owned, M::Door>
 where
-    O: Outcome,
+    O: Outcome + 'static,
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
@@ -89,7 +89,7 @@ pub fn refresh<T: ?Sized, O, P, M>(
     door: M,
 ) -> Guard<O, P::Owned, M::Door>
 where
-    O: Outcome,
+    O: Outcome + 'static,
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
@@ -105,7 +105,7 @@ pub(super) fn lead<T: ?Sized, O, P, M>(
     door: M,
 ) -> Guard<O, P::Owned, M::Door>
 where
-    O: Outcome,
+    O: Outcome + 'static,
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
@@ -117,7 +117,7 @@ where
 }
 
 #[inline]
-fn local_hit<O: Outcome>(function: &'static Function, entry: Entry<O::Value>) -> O::Return {
+fn local_hit<O: Outcome + 'static>(function: &'static Function, entry: Entry<O::Value>) -> O::Return {
     function.count(Count::LocalHits);
     function.tell_hit(|mut call| {
         let now = clock::now();
@@ -138,7 +138,7 @@ fn begin<O, P, M>(
     join: Join,
 ) -> Started<O, P::Owned, M::Door>
 where
-    O: Outcome,
+    O: Outcome + 'static,
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
@@ -158,7 +158,7 @@ fn enter<O, K, D>(
     join: Join,
 ) -> Started<O, K, D>
 where
-    O: Outcome,
+    O: Outcome + 'static,
     K: MemoKey,
     D: Door<O::Value>,
 {
@@ -172,7 +172,7 @@ where
     }
 }
 
-impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Started<O, K, D> {
+impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Started<O, K, D> {
     /// Settles the call with the thread.
     #[inline]
     pub fn settle(self) -> Begun<O, K, D> {
@@ -207,14 +207,14 @@ impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Started<O, K, D> {
 }
 
 /// A call that waits for another caller's load.
-pub struct Follower<O: Outcome, K: MemoKey, D: Door<O::Value>> {
+pub struct Follower<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     function: &'static Function,
     memo: &'static Memo<K, O::Value>,
     flight: Arc<Flight<K, O::Value>>,
     door: D,
 }
 
-impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
+impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
     /// What the load brought, or the start of a load by this caller.
     async fn follow<I: Io>(self) -> Result<O::Return, Started<O, K, D>> {
         let returned = match I::ended(&self.flight).await {
@@ -239,7 +239,7 @@ impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
 }
 
 /// The lead of a load. Dropping it without [`run`](Guard::run) having ended hands the lead to a follower.
-pub struct Guard<O: Outcome, K: MemoKey, D: Door<O::Value>> {
+pub struct Guard<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     function: &'static Function,
     memo: &'static Memo<K, O::Value>,
     /// `None` once the load has ended.
@@ -250,7 +250,7 @@ pub struct Guard<O: Outcome, K: MemoKey, D: Door<O::Value>> {
     shared: bool,
 }
 
-impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
+impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     /// Asks the shared level, under the lead, so that one caller of a key asks.
     async fn fetch<I: Io>(mut self) -> Begun<O, K, D> {
         if D::SHARED {
@@ -446,7 +446,7 @@ impl<K, V: Clone> Drop for StopStoring<'_, K, V> {
     }
 }
 
-impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Drop for Guard<O, K, D> {
+impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Drop for Guard<O, K, D> {
     fn drop(&mut self) {
         if let Some(flight) = self.flight.take() {
             self.memo.finish(flight, None, Origin::Loaded, || Ending::Abandoned);
