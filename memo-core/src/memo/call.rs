@@ -178,8 +178,14 @@ impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Started<O, K, D> {
     pub fn settle(self) -> Begun<O, K, D> {
         match self {
             Started::Hit(returned) => Begun::Hit(returned),
-            started => ready(started.settle_slowly::<Blocking>()),
+            started => started.settle_blocking(),
         }
+    }
+
+    /// Not inlined, as [`Guard::run`] is not: the function that users call keeps the stack frame of a hit.
+    #[inline(never)]
+    fn settle_blocking(self) -> Begun<O, K, D> {
+        ready(self.settle_slowly::<Blocking>())
     }
 
     /// Settles the call as a task. Dropping the future before it is done ends nothing but this call: a load that it
@@ -287,7 +293,7 @@ impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     /// Runs the body, stores what it returned if `keep` says so, and lets the followers go.
-    #[inline]
+    #[inline(never)]
     pub fn run(self, body: impl FnOnce() -> O::Return, keep: impl FnOnce(&O::Value) -> bool) -> O::Return {
         self.run_checked(body, keep).0
     }
