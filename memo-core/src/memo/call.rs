@@ -285,7 +285,9 @@ impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         // A `local_timeout` that can't be used makes no local copy, the same as a timeout of no time.
         let trusted = self.function.local_time().unwrap_or(Some(Duration::ZERO));
         let left = shorter(found.left, trusted);
-        let entry = (left != Some(Duration::ZERO)).then(|| entry(found.value.clone(), left));
+        // Without a local level the value is not copied for one.
+        let keeps = self.memo.local.is_some() && left != Some(Duration::ZERO);
+        let entry = keeps.then(|| entry(found.value.clone(), left));
         if let Some(flight) = self.flight.take() {
             self.memo.finish(flight, entry, Origin::Fetched, || Ending::Value(found.value.clone()));
         }
