@@ -185,10 +185,9 @@ fn contender<'a, K: Sync, V: 'a>(
     Contender::new(name, move |thread, calls| {
         // Not known to the compiler, so that no contender is merged into the loop and another is not.
         let call = black_box(call);
-        let mut at = thread * (ORDER / 2 + 7);
-        for _ in 0..calls {
+        let start = thread * (ORDER / 2 + 7);
+        for at in (start..).take(usize::try_from(calls).unwrap_or(usize::MAX)) {
             black_box(call(&keys[order[at % ORDER]]));
-            at += 1;
         }
     })
 }
