@@ -2,11 +2,15 @@
 
 use crate::shared::cache::Cache;
 use crate::{Error, ErrorKind};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use parking_lot::RwLock;
-use std::collections::HashMap;
 use std::sync::Arc;
 
-static CACHES: RwLock<Option<HashMap<String, Arc<dyn Cache>>>> = RwLock::new(None);
+/// Asked at every call that gets to the shared level, hence the fast hasher.
+type Caches = HashMap<String, Arc<dyn Cache>, RandomState>;
+
+static CACHES: RwLock<Option<Caches>> = RwLock::new(None);
 
 /// The name that stands for a cache in this process until another is registered under it.
 pub const DEFAULT: &str = "default";

@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask --help`.
 
+mod bench;
 mod ci;
 mod features;
 mod servers;
@@ -18,6 +19,7 @@ Usage: cargo xtask <command>
 Commands:
   test    All tests: the workspace with all features (unit, integration, doc tests; examples are built), memokit with
           its default features, each feature by itself (check), the crates under tests/consumer
+  bench   The benches, beside other libraries and by hand; prints tables and how to read them. Some minutes
   ci      What a change must pass: format, clippy, test, rustdoc
 
 Environment:
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
         ["test"] => test::run(),
+        ["bench"] => bench::run(),
         ["ci"] => ci::run(),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");

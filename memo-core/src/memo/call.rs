@@ -189,7 +189,9 @@ where
 
 impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Open<O, K, D> {
     /// Settles the call with the thread.
-    #[inline]
+    ///
+    /// Not inlined, as [`Guard::run`] is not: the function that users call keeps the stack frame of a hit.
+    #[inline(never)]
     pub fn settle(self) -> Begun<O, K, D> {
         ready(self.settle_by::<Blocking>())
     }
@@ -294,7 +296,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     /// Runs the body, stores what it returned if `keep` says so, and lets the followers go.
-    #[inline]
+    #[inline(never)]
     pub fn run(self, body: impl FnOnce() -> O::Return, keep: impl FnOnce(&O::Value) -> bool) -> O::Return {
         self.run_checked(body, keep).0
     }

@@ -120,16 +120,19 @@ impl Slots {
         let id = id::<T, K, V>(instance);
         match self.first.get().and_then(|slot| slot.get(id)) {
             Some(memo) => memo,
-            None => self.find(id, make),
+            None => self.find(instance, make),
         }
     }
 
+    /// Takes the instance, not its id, which would have to be written to memory on every call.
     #[cold]
-    fn find<K, V>(&self, id: Id, make: impl FnOnce() -> &'static Memo<K, V>) -> &'static Memo<K, V>
+    fn find<T, K, V>(&self, instance: Instance<T>, make: impl FnOnce() -> &'static Memo<K, V>) -> &'static Memo<K, V>
     where
+        T: ?Sized,
         K: Clone + Eq + Hash + Send + Sync + 'static,
         V: Clone + Send + Sync + 'static,
     {
+        let id = id::<T, K, V>(instance);
         if let Some(memo) = self.others.read().as_ref().and_then(|others| others.get(&id)?.get(id)) {
             return memo;
         }

@@ -14,38 +14,39 @@ use hashbrown::HashTable;
 use parking_lot::{Mutex, MutexGuard};
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 const SHARDS: usize = 16;
 
-type Table<K, V> = HashTable<Arc<Flight<K, V>>>;
+struct Shard<K, V> {
+    table: HashTable<Arc<Flight<K, V>>>,
+    /// The number of the next load. Only loads of one key are compared, and those are of one shard.
+    next: u64,
+}
 
 pub(crate) struct Flights<K, V> {
-    shards: [Mutex<Table<K, V>>; SHARDS],
+    shards: [Mutex<Shard<K, V>>; SHARDS],
     hasher: RandomState,
-    next: AtomicU64,
 }
 
 impl<K: std::hash::Hash + Eq, V: Clone> Flights<K, V> {
     pub(crate) fn new() -> Self {
         Flights {
-            shards: std::array::from_fn(|_| Mutex::new(HashTable::new())),
+            shards: std::array::from_fn(|_| Mutex::new(Shard { table: HashTable::new(), next: 0 })),
             hasher: RandomState::default(),
-            next: AtomicU64::new(0),
         }
     }
 
     /// The loads of the keys that share a shard with this one, locked.
     pub(crate) fn lock<L: Lookup<K>>(&self, key: &L) -> Loads<'_, K, V> {
         let hash = self.hasher.hash_one(key);
-        Loads { flights: self, hash, table: self.shards[shard(hash)].lock() }
+        Loads { flights: self, hash, shard: self.shards[shard(hash)].lock() }
     }
 
     /// Takes every load out of the table and dooms it; those that are writing to the shared level.
     pub(crate) fn doom_all(&self) -> Vec<Arc<Flight<K, V>>> {
         let mut storing = Vec::new();
         for shard in &self.shards {
-            storing.extend(shard.lock().drain().filter(|flight| flight.doom()));
+            storing.extend(shard.lock().table.drain().filter(|flight| flight.doom()));
         }
         storing
     }
@@ -60,28 +61,28 @@ fn shard(hash: u64) -> usize {
 pub(crate) struct Loads<'a, K, V> {
     flights: &'a Flights<K, V>,
     hash: u64,
-    table: MutexGuard<'a, Table<K, V>>,
+    shard: MutexGuard<'a, Shard<K, V>>,
 }
 
 impl<K: std::hash::Hash + Eq, V: Clone> Loads<'_, K, V> {
     /// A load of this key that its callers may join.
     pub(crate) fn joinable<L: Lookup<K>>(&self, key: &L) -> Option<&Arc<Flight<K, V>>> {
-        self.table.iter_hash(self.hash).find(|flight| flight.joinable && key.equivalent(&flight.key))
+        self.shard.table.iter_hash(self.hash).find(|flight| flight.joinable && key.equivalent(&flight.key))
     }
 
     /// Begins a load.
     pub(crate) fn begin(&mut self, key: K, joinable: bool) -> Arc<Flight<K, V>> {
-        // Relaxed: loads of one key are numbered under their shard's lock.
-        let number = self.flights.next.fetch_add(1, Ordering::Relaxed);
+        let number = self.shard.next;
+        self.shard.next += 1;
         let flight = Arc::new(Flight::new(key, number, joinable));
         let hasher = &self.flights.hasher;
-        self.table.insert_unique(self.hash, Arc::clone(&flight), |flight| hasher.hash_one(&flight.key));
+        self.shard.table.insert_unique(self.hash, Arc::clone(&flight), |flight| hasher.hash_one(&flight.key));
         flight
     }
 
     /// Takes a load out of the table. It is not there any more if an invalidation took it out.
     pub(crate) fn leave(&mut self, flight: &Arc<Flight<K, V>>) {
-        if let Ok(found) = self.table.find_entry(self.hash, |other| Arc::ptr_eq(other, flight)) {
+        if let Ok(found) = self.shard.table.find_entry(self.hash, |other| Arc::ptr_eq(other, flight)) {
             drop(found.remove());
         }
     }
@@ -91,7 +92,7 @@ impl<K: std::hash::Hash + Eq, V: Clone> Loads<'_, K, V> {
     pub(crate) fn doom<L: Lookup<K>>(&mut self, key: &L, before: u64) -> Vec<Arc<Flight<K, V>>> {
         let mut storing = Vec::new();
         while let Ok(found) =
-            self.table.find_entry(self.hash, |other| other.number < before && key.equivalent(&other.key))
+            self.shard.table.find_entry(self.hash, |other| other.number < before && key.equivalent(&other.key))
         {
             let (flight, _) = found.remove();
             if flight.doom() {
@@ -103,7 +104,7 @@ impl<K: std::hash::Hash + Eq, V: Clone> Loads<'_, K, V> {
 
     /// A newer value of this key was stored: what other loads of it have fetched is old.
     pub(crate) fn outdate_fetches<L: Lookup<K>>(&self, key: &L) {
-        let loads = self.table.iter_hash(self.hash).filter(|flight| key.equivalent(&flight.key));
+        let loads = self.shard.table.iter_hash(self.hash).filter(|flight| key.equivalent(&flight.key));
         loads.for_each(|flight| flight.outdate_fetch());
     }
 }
