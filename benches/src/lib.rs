@@ -79,7 +79,7 @@ pub fn take_turns(contenders: &[Contender<'_>], threads: usize, rounds: usize) -
     for round in 0..rounds {
         // Nobody is always first, nor always behind the same one's cache lines.
         for turn in 0..contenders.len() {
-            let at = (turn * (1 + round % 2 * (contenders.len() - 2)) + round) % contenders.len();
+            let at = (turn * (1 + round % 2 * contenders.len().saturating_sub(2)) + round) % contenders.len();
             let took = contenders[at].time(threads, calls[at]);
             #[expect(clippy::cast_precision_loss, reason = "a number of calls, far below 2^52")]
             nanos[at].push(took.as_secs_f64() * 1e9 / calls[at] as f64);
@@ -212,7 +212,9 @@ mod tests {
     #[test]
     fn popular_indices_come_more_often() {
         let mut counts = [0; 100];
-        zipf(100, 10_000).into_iter().for_each(|index| counts[index] += 1);
+        for index in zipf(100, 10_000) {
+            counts[index] += 1;
+        }
         counts.sort_unstable();
         assert!(counts[99] > 1_500 && counts[0] < 60, "{counts:?}");
     }
