@@ -79,7 +79,7 @@ pub fn take_turns(contenders: &[Contender<'_>], threads: usize, rounds: usize) -
     for round in 0..rounds {
         // Nobody is always first, nor always behind the same one's cache lines.
         for turn in 0..contenders.len() {
-            let at = (turn * (1 + round % 2 * (contenders.len() - 2)) + round) % contenders.len();
+            let at = (turn * (1 + round % 2 * contenders.len().saturating_sub(2)) + round) % contenders.len();
             let took = contenders[at].time(threads, calls[at]);
             #[expect(clippy::cast_precision_loss, reason = "a number of calls, far below 2^52")]
             nanos[at].push(took.as_secs_f64() * 1e9 / calls[at] as f64);
