@@ -27,11 +27,12 @@ use std::time::Duration;
 /// have been carried out.
 ///
 /// ```
-/// use memo_core::{Bucket, Cache};
+/// # use memo_core as memokit;
+/// use memokit::{Bucket, Cache};
 /// use std::sync::Arc;
 /// use std::time::Duration;
 ///
-/// # fn example(cache: Arc<dyn Cache>) -> Result<(), memo_core::Error> {
+/// # fn example(cache: Arc<dyn Cache>) -> Result<(), memokit::Error> {
 /// let sessions: Bucket<String> = Bucket::new(cache, "sessions").timeout(Duration::from_secs(3600))?;
 /// sessions.set(&(7, "web"), &"Ann".to_owned())?;
 /// assert_eq!(sessions.get(&(7, "web"))?, Some("Ann".to_owned()));

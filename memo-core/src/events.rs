@@ -21,10 +21,11 @@ pub enum Level {
 /// One call of a cached function, as its hooks see it.
 ///
 /// ```
-/// fn log(call: &memo_core::CallInfo<'_>) {
+/// # use memo_core as memokit;
+/// fn log(call: &memokit::CallInfo<'_>) {
 ///     println!("{}: {:?} after {:?}", call.function(), call.level(), call.age());
 /// }
-/// # let _ = log as memo_core::Hook;
+/// # let _ = log as memokit::Hook;
 /// ```
 #[derive(Clone, Debug)]
 pub struct CallInfo<'a> {

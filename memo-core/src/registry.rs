@@ -16,8 +16,9 @@ pub const DEFAULT: &str = "default";
 /// For the start of a program: entries that the local levels hold from a replaced cache stay until they expire.
 ///
 /// ```
-/// # fn example(redis: std::sync::Arc<dyn memo_core::Cache>) {
-/// memo_core::register("redis", redis);
+/// # use memo_core as memokit;
+/// # fn example(redis: std::sync::Arc<dyn memokit::Cache>) {
+/// memokit::register("redis", redis);
 /// # }
 /// ```
 pub fn register(name: impl Into<String>, cache: Arc<dyn Cache>) -> Option<Arc<dyn Cache>> {

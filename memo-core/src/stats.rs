@@ -105,7 +105,8 @@ fn block() -> usize {
 /// runs the body (a load) or waits for a load that another caller runs (a join).
 ///
 /// ```
-/// let stats = memo_core::Stats::default();
+/// # use memo_core as memokit;
+/// let stats = memokit::Stats::default();
 /// assert_eq!(stats.hits(), 0);
 /// assert_eq!(stats.hit_ratio(), None);
 /// ```

@@ -343,8 +343,9 @@ inventory::collect!(Registered);
 /// The first wrong setting, with the function it belongs to: [`ErrorKind::Config`] or [`ErrorKind::NotRegistered`].
 ///
 /// ```
-/// fn main() -> Result<(), memo_core::Error> {
-///     memo_core::check()?;
+/// # use memo_core as memokit;
+/// fn main() -> Result<(), memokit::Error> {
+///     memokit::check()?;
 ///     Ok(())
 /// }
 /// ```
