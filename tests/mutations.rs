@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-/// For each of the four codecs: half through a cached function, half through a bucket.
-const ROUNDS: u64 = 25_000;
+/// For each codec: half through a cached function, half through a bucket.
+const ROUNDS: u64 = 100_000;
 
 static CACHE: LazyLock<Arc<MemoryCache>> = LazyLock::new(|| Arc::new(MemoryCache::new()));
 
