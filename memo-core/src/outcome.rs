@@ -12,11 +12,14 @@ use std::sync::Arc;
 pub(crate) type SharedError = Arc<dyn Any + Send + Sync>;
 
 /// How a function's return value is taken apart and put together.
-pub trait Outcome: Copy + Send + Sync + 'static {
+///
+/// Nothing here asks for `'static`, though whoever stores a value does: the compiler forgets lifetimes inside of
+/// futures, and could not prove a future to be `Send` that has to do with `&'static str` or `Box<dyn Error>`.
+pub trait Outcome: Copy + Send + Sync {
     /// What the function returns.
     type Return;
     /// What is stored.
-    type Value: Clone + Send + Sync + 'static;
+    type Value: Clone + Send + Sync;
 
     /// The part that is stored; `None` for an error.
     fn value(returned: &Self::Return) -> Option<&Self::Value>;
@@ -25,10 +28,14 @@ pub trait Outcome: Copy + Send + Sync + 'static {
     fn from_value(value: Self::Value) -> Self::Return;
 
     /// The error, if followers can be given a copy.
-    fn to_shared_error(returned: &Self::Return) -> Option<SharedError>;
+    fn to_shared_error(returned: &Self::Return) -> Option<SharedError>
+    where
+        Self: 'static;
 
     /// What a follower of a failed load returns.
-    fn from_shared_error(error: &SharedError) -> Option<Self::Return>;
+    fn from_shared_error(error: &SharedError) -> Option<Self::Return>
+    where
+        Self: 'static;
 }
 
 /// Asks what to do with a return type: `Returns::<R>::new().outcome()`.
@@ -114,7 +121,7 @@ impl<T, E> Clone for OwningResult<T, E> {
 }
 impl<T, E> Copy for OwningResult<T, E> {}
 
-impl<R: Clone + Send + Sync + 'static> Outcome for Whole<R> {
+impl<R: Clone + Send + Sync> Outcome for Whole<R> {
     type Return = R;
     type Value = R;
 
@@ -128,16 +135,22 @@ impl<R: Clone + Send + Sync + 'static> Outcome for Whole<R> {
         value
     }
 
-    fn to_shared_error(_returned: &R) -> Option<SharedError> {
+    fn to_shared_error(_returned: &R) -> Option<SharedError>
+    where
+        Self: 'static,
+    {
         None
     }
 
-    fn from_shared_error(_error: &SharedError) -> Option<R> {
+    fn from_shared_error(_error: &SharedError) -> Option<R>
+    where
+        Self: 'static,
+    {
         None
     }
 }
 
-impl<T: Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'static> Outcome for SharingResult<T, E> {
+impl<T: Clone + Send + Sync, E: Clone + Send + Sync> Outcome for SharingResult<T, E> {
     type Return = Result<T, E>;
     type Value = T;
 
@@ -151,16 +164,22 @@ impl<T: Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'static> Outcome
         Ok(value)
     }
 
-    fn to_shared_error(returned: &Result<T, E>) -> Option<SharedError> {
+    fn to_shared_error(returned: &Result<T, E>) -> Option<SharedError>
+    where
+        Self: 'static,
+    {
         returned.as_ref().err().map(|error| Arc::new(error.clone()) as SharedError)
     }
 
-    fn from_shared_error(error: &SharedError) -> Option<Result<T, E>> {
+    fn from_shared_error(error: &SharedError) -> Option<Result<T, E>>
+    where
+        Self: 'static,
+    {
         error.downcast_ref::<E>().map(|error| Err(error.clone()))
     }
 }
 
-impl<T: Clone + Send + Sync + 'static, E: 'static> Outcome for OwningResult<T, E> {
+impl<T: Clone + Send + Sync, E> Outcome for OwningResult<T, E> {
     type Return = Result<T, E>;
     type Value = T;
 
@@ -174,11 +193,17 @@ impl<T: Clone + Send + Sync + 'static, E: 'static> Outcome for OwningResult<T, E
         Ok(value)
     }
 
-    fn to_shared_error(_returned: &Result<T, E>) -> Option<SharedError> {
+    fn to_shared_error(_returned: &Result<T, E>) -> Option<SharedError>
+    where
+        Self: 'static,
+    {
         None
     }
 
-    fn from_shared_error(_error: &SharedError) -> Option<Result<T, E>> {
+    fn from_shared_error(_error: &SharedError) -> Option<Result<T, E>>
+    where
+        Self: 'static,
+    {
         None
     }
 }
@@ -314,7 +339,7 @@ mod tests {
     fn a_clonable_error_reaches_followers_and_another_does_not() {
         #[allow(unused_imports, reason = "one of them is not needed for each type")]
         use super::{AnyResult as _, AnyReturn as _};
-        fn shared<O: Outcome>(_: O, returned: &O::Return) -> Option<O::Return> {
+        fn shared<O: Outcome + 'static>(_: O, returned: &O::Return) -> Option<O::Return> {
             O::from_shared_error(&O::to_shared_error(returned)?)
         }
         let outcome = Returns::<Result<u8, String>>::new().outcome();

@@ -169,8 +169,16 @@ fn put<T>(slot: &mut Option<Given<T>>, name: &Ident, value: syn::Result<T>, erro
     }
 }
 
+/// The expression that a `macro_rules!` fragment stands for: the compiler hands it over in an invisible group.
+pub(crate) fn ungrouped(mut value: &Expr) -> &Expr {
+    while let Expr::Group(group) = value {
+        value = &group.expr;
+    }
+    value
+}
+
 fn literal(value: &Expr) -> Option<&Lit> {
-    match value {
+    match ungrouped(value) {
         Expr::Lit(ExprLit { lit, .. }) => Some(lit),
         _ => None,
     }
@@ -229,14 +237,14 @@ fn yes_or_no(value: &Expr) -> syn::Result<bool> {
 }
 
 fn ident(value: &Expr) -> syn::Result<Ident> {
-    match value {
+    match ungrouped(value) {
         Expr::Path(path) if path.qself.is_none() => path.path.require_ident().cloned(),
         _ => Err(syn::Error::new_spanned(value, "expected a name, without quotes")),
     }
 }
 
 fn names(value: &Expr) -> syn::Result<Vec<Ident>> {
-    match value {
+    match ungrouped(value) {
         Expr::Array(array) => array.elems.iter().map(ident).collect(),
         value => Ok(vec![ident(value).map_err(|error| {
             syn::Error::new(error.span(), "expected the name of an argument, or several as `[a, b]`")
@@ -245,7 +253,7 @@ fn names(value: &Expr) -> syn::Result<Vec<Ident>> {
 }
 
 fn path(value: &Expr) -> syn::Result<Path> {
-    match value {
+    match ungrouped(value) {
         Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
         _ => Err(syn::Error::new_spanned(value, "expected a path, without quotes")),
     }

@@ -66,7 +66,6 @@ fn function_alone(options: &Options, model: &Model, errors: &mut Errors) {
     if let Some(variadic) = &signature.variadic {
         errors.at(variadic, "a variadic function can't be cached");
     }
-    const_parameters(model, errors);
     returned(model, errors);
     if let (Place::Method, Some(companion)) = (model.place, &options.companion) {
         errors.at_span(companion.name, "`companion` is for free functions: a method's companions are named after it");
@@ -110,21 +109,6 @@ fn ignores(options: &Options, name: &str) -> bool {
     options.ignore.iter().flat_map(|ignore| &ignore.value).any(|ignored| ignored == name)
 }
 
-/// The types that a const parameter can have.
-const CONSTS: [&str; 14] =
-    ["u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "bool", "char"];
-
-/// A const parameter keeps instantiations apart by its type's name.
-fn const_parameters(model: &Model, errors: &mut Errors) {
-    for parameter in model.original.sig.generics.const_params() {
-        let ty = &parameter.ty;
-        if !matches!(ty, Type::Path(path) if CONSTS.iter().any(|known| path.path.is_ident(known))) {
-            let message = format!("write the type of a const parameter by its own name: {}", list(&CONSTS));
-            errors.at(ty, message);
-        }
-    }
-}
-
 /// A returned value must be one that can be stored: it owns what it holds.
 fn returned(model: &Model, errors: &mut Errors) {
     struct Borrowed<'a>(&'a mut Errors);
@@ -138,6 +122,11 @@ fn returned(model: &Model, errors: &mut Errors) {
                 );
             }
         }
+
+        // The signature of a function that is returned is not part of what is stored: `fn(&str) -> &str`,
+        // `Arc<dyn Fn(&str)>`.
+        fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}
+        fn visit_parenthesized_generic_arguments(&mut self, _: &'ast syn::ParenthesizedGenericArguments) {}
 
         fn visit_type_impl_trait(&mut self, hidden: &'ast TypeImplTrait) {
             self.0.at(

@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 use syn::spanned::Spanned;
+use syn::visit::Visit;
 use syn::{
     Attribute, Block, FnArg, GenericParam, Ident, ImplItemFn, ItemFn, Pat, Receiver, ReturnType, Signature, Type,
     Visibility,
@@ -52,6 +53,21 @@ pub(crate) struct Argument {
     /// Whether that is the user's name.
     pub(crate) is_named: bool,
     pub(crate) ty: Type,
+}
+
+impl Argument {
+    /// Whether its type is or contains an `impl Trait`.
+    pub(crate) fn is_of_unnamed_type(&self) -> bool {
+        struct Found(bool);
+        impl<'ast> Visit<'ast> for Found {
+            fn visit_type_impl_trait(&mut self, _: &'ast syn::TypeImplTrait) {
+                self.0 = true;
+            }
+        }
+        let mut found = Found(false);
+        found.visit_type(&self.ty);
+        found.0
+    }
 }
 
 /// What the expansion knows of a function.

@@ -1,14 +1,23 @@
 //! Whether code mentions a name.
 
 use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
 
 /// Whether the tokens mention the name, as an identifier or inside a literal that may be a format string. A macro's
 /// own names can't be the caller's, so whatever is not among the tokens is not used.
+///
+/// A format string names `r#type` as `{type}`, and its text may be written with escapes.
 pub(crate) fn mentions(tokens: TokenStream, name: &str) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(ident) => ident == name,
         TokenTree::Group(group) => mentions(group.stream(), name),
-        TokenTree::Literal(literal) => literal.to_string().contains(name),
+        TokenTree::Literal(literal) => {
+            let name = name.strip_prefix("r#").unwrap_or(name);
+            match syn::Lit::new(literal) {
+                syn::Lit::Str(text) => text.value().contains(name),
+                other => other.to_token_stream().to_string().contains(name),
+            }
+        }
         TokenTree::Punct(_) => false,
     })
 }
@@ -23,6 +32,8 @@ mod tests {
         assert!(mentions(quote!(if force { 1 } else { 2 }), "force"));
         assert!(mentions(quote!(println!("{force}")), "force"));
         assert!(mentions(quote!(dbg!([1, (force)])), "force"));
+        assert!(mentions(quote!(println!("{type}")), "r#type"));
+        assert!(mentions(quote!(println!("{f\u{6f}rce}")), "force"));
         assert!(!mentions(quote!(forced + enforce), "force"));
     }
 }

@@ -67,8 +67,8 @@ pub(crate) struct Local<K, V> {
     since_sweep: AtomicUsize,
 }
 
-/// Stores between two sweeps, at the least. A sweep visits every entry, so it comes after as many stores as there
-/// are entries, and costs each store a constant.
+/// Stores between two sweeps, at the least. A sweep visits every entry, so it comes after as many stores as the one
+/// before left entries, and costs each store a constant.
 const SWEEP_AFTER: usize = 1024;
 
 impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
@@ -120,8 +120,8 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
         drop(self.engine.remove_if(key, |entry| !entry.is_fresh()));
     }
 
+    /// Drops every entry that is there now. One by one, since the engine would drop them inside its locks.
     pub(crate) fn clear(&self) {
-        // The engine's own `clear` drops the values inside its locks.
         self.engine.drain().for_each(drop);
     }
 
@@ -132,8 +132,10 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
     /// Drops expired entries once enough were stored since the last time. For the end of a store, outside its locks.
     pub(crate) fn sweep_sometimes(&self) {
         let stored = self.since_sweep.load(Ordering::Relaxed);
-        if stored >= SWEEP_AFTER.max(self.engine.len()) && self.since_sweep.swap(0, Ordering::Relaxed) >= stored {
-            // In two steps, since the engine would drop the values inside its locks.
+        // As many stores as there were entries after the last sweep.
+        let due = stored >= SWEEP_AFTER.max(self.engine.len().saturating_sub(stored));
+        if due && self.since_sweep.swap(0, Ordering::Relaxed) >= stored {
+            // Visited only, and dropped later: the engine would drop them inside its locks.
             let expired = RefCell::new(Vec::new());
             self.engine.retain(|key, entry| {
                 if !entry.is_fresh() {
@@ -141,7 +143,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
                 }
                 true
             });
-            expired.take().iter().for_each(|key| self.remove_expired(&Owned(key)));
+            expired.into_inner().iter().for_each(|key| self.remove_expired(&Owned(key)));
         }
     }
 }

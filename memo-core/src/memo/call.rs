@@ -33,7 +33,7 @@ use std::time::Duration;
 
 /// A call after its first look: answered, or waiting to be settled.
 #[must_use = "a call that is not settled abandons its load"]
-pub enum Started<O: Outcome, K: MemoKey, D: Door<O::Value>> {
+pub enum Started<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     /// Found in the local level.
     Hit(O::Return),
     /// Waiting to be settled.
@@ -43,7 +43,7 @@ pub enum Started<O: Outcome, K: MemoKey, D: Door<O::Value>> {
 /// A call that its first look did not answer. It holds nothing of the function's own types but the stored value, so a
 /// task stays `Send` whatever the function returns.
 #[must_use = "a call that is not settled abandons its load"]
-pub enum Open<O: Outcome, K: MemoKey, D: Door<O::Value>> {
+pub enum Open<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     /// This caller runs the load.
     Lead(Guard<O, K, D>),
     /// Another caller runs it.
@@ -52,7 +52,7 @@ pub enum Open<O: Outcome, K: MemoKey, D: Door<O::Value>> {
 
 /// A call that is answered, or that has to run the body.
 #[must_use = "a miss must run the body"]
-pub enum Begun<O: Outcome, K: MemoKey, D: Door<O::Value>> {
+pub enum Begun<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     /// The value was found, or another caller loaded it.
     Hit(O::Return),
     /// This caller runs the body.
@@ -73,7 +73,7 @@ pub fn start<T: ?Sized, O, P, M>(
     door: M,
 ) -> Started<O, P::Owned, M::Door>
 where
-    O: Outcome,
+    O: Outcome + 'static,
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
@@ -102,7 +102,7 @@ pub fn refresh<T: ?Sized, O, P, M>(
     door: M,
 ) -> Guard<O, P::Owned, M::Door>
 where
-    O: Outcome,
+    O: Outcome + 'static,
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
@@ -118,7 +118,7 @@ pub(super) fn lead<T: ?Sized, O, P, M>(
     door: M,
 ) -> Guard<O, P::Owned, M::Door>
 where
-    O: Outcome,
+    O: Outcome + 'static,
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
@@ -130,7 +130,7 @@ where
 }
 
 #[inline]
-fn local_hit<O: Outcome>(function: &'static Function, entry: Entry<O::Value>) -> O::Return {
+fn local_hit<O: Outcome + 'static>(function: &'static Function, entry: Entry<O::Value>) -> O::Return {
     function.count(Count::LocalHits);
     function.tell_hit(|mut call| {
         let now = clock::now();
@@ -152,7 +152,7 @@ fn begin<O, P, M>(
     join: Join,
 ) -> Started<O, P::Owned, M::Door>
 where
-    O: Outcome,
+    O: Outcome + 'static,
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
@@ -172,7 +172,7 @@ fn enter<O, K, D>(
     join: Join,
 ) -> Started<O, K, D>
 where
-    O: Outcome,
+    O: Outcome + 'static,
     K: MemoKey,
     D: Door<O::Value>,
 {
@@ -187,7 +187,7 @@ where
     }
 }
 
-impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Open<O, K, D> {
+impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Open<O, K, D> {
     /// Settles the call with the thread.
     #[inline]
     pub fn settle(self) -> Begun<O, K, D> {
@@ -215,14 +215,14 @@ impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Open<O, K, D> {
 }
 
 /// A call that waits for another caller's load.
-pub struct Follower<O: Outcome, K: MemoKey, D: Door<O::Value>> {
+pub struct Follower<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     function: &'static Function,
     memo: &'static Memo<K, O::Value>,
     flight: Arc<Flight<K, O::Value>>,
     door: D,
 }
 
-impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
+impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
     /// What the load brought, or the start of a load by this caller.
     async fn follow<I: Io>(self) -> Result<O::Return, Started<O, K, D>> {
         let returned = match I::ended(&self.flight).await {
@@ -247,7 +247,7 @@ impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
 }
 
 /// The lead of a load. Dropping it without [`run`](Guard::run) having ended hands the lead to a follower.
-pub struct Guard<O: Outcome, K: MemoKey, D: Door<O::Value>> {
+pub struct Guard<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     function: &'static Function,
     memo: &'static Memo<K, O::Value>,
     /// `None` once the load has ended.
@@ -258,7 +258,7 @@ pub struct Guard<O: Outcome, K: MemoKey, D: Door<O::Value>> {
     shared: bool,
 }
 
-impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
+impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     /// Asks the shared level, under the lead, so that one caller of a key asks.
     async fn fetch<I: Io>(mut self) -> Begun<O, K, D> {
         if D::SHARED {
@@ -487,7 +487,7 @@ impl<K, V: Clone> Drop for StopStoring<'_, K, V> {
     }
 }
 
-impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Drop for Guard<O, K, D> {
+impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Drop for Guard<O, K, D> {
     fn drop(&mut self) {
         if let Some(flight) = self.flight.take() {
             self.memo.finish(flight, None, Origin::Loaded, || Ending::Abandoned);

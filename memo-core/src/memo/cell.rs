@@ -26,6 +26,24 @@ impl<T: ?Sized> Instance<T> {
     pub const fn new() -> Self {
         Instance(PhantomData)
     }
+
+    /// The instance of a value's type, for types without a name.
+    #[must_use]
+    pub const fn of(_value: &T) -> Self {
+        Instance(PhantomData)
+    }
+
+    /// This and another instance as one.
+    #[must_use]
+    pub const fn and<U: ?Sized>(self, _other: Instance<U>) -> Instance<(PhantomData<T>, PhantomData<U>)> {
+        Instance(PhantomData)
+    }
+
+    /// The names of the types.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        std::any::type_name::<T>()
+    }
 }
 
 impl<T: ?Sized> Clone for Instance<T> {

@@ -154,7 +154,7 @@ impl Function {
     /// What the function has done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let entries = self.memos().iter().map(|memo| memo.entries()).sum::<usize>();
+        let entries = self.slots.all().iter().map(|memo| memo.entries()).sum::<usize>();
         self.counters.read(entries as u64)
     }
 
@@ -162,6 +162,10 @@ impl Function {
     pub fn check(&self) -> Result<(), Error> {
         self.fresh_time()?;
         self.local_time()?;
+        if self.capacity.is_some_and(|capacity| capacity() == 0) {
+            return Err(Error::new(ErrorKind::Config, format!("asking `{}` for its `capacity`", self.name))
+                .advise("it is zero: give at least 1, or leave it out for no bound"));
+        }
         #[cfg(feature = "shared")]
         if let Some(source) = &self.source {
             source.resolve(self.name)?;
@@ -231,7 +235,8 @@ impl Function {
     {
         self.slots.get(instance, || {
             let make = || {
-                let capacity = self.capacity.and_then(|capacity| NonZeroUsize::new(capacity()));
+                // Zero is reported by `check`; it must not mean that there is no bound.
+                let capacity = self.capacity.map(|capacity| NonZeroUsize::new(capacity()).unwrap_or(NonZeroUsize::MIN));
                 &*Box::leak(Box::new(Memo::new(self.keeps_local(), capacity)))
             };
             match self.prefix {

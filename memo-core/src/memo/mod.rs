@@ -134,7 +134,10 @@ where
         };
         drop(loads);
         if let Some(flight) = followed.filter(|flight| Arc::strong_count(flight) > 1) {
-            flight.end(ending());
+            let mut ends = EndsAnyway(Some(&flight));
+            let ending = ending();
+            ends.0 = None;
+            flight.end(ending);
         }
         if pushed_out.is_some()
             && let Some(local) = &self.local
@@ -179,6 +182,17 @@ where
     fn drop_expired(&self, key: &impl Lookup<K>) {
         if let Some(local) = &self.local {
             local.remove_expired(key);
+        }
+    }
+}
+
+/// Lets the followers of a load go, also if copying the value for them panics: one of them leads.
+struct EndsAnyway<'a, K, V: Clone>(Option<&'a Flight<K, V>>);
+
+impl<K, V: Clone> Drop for EndsAnyway<'_, K, V> {
+    fn drop(&mut self) {
+        if let Some(flight) = self.0 {
+            flight.end(Ending::Abandoned);
         }
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// One operation on the entry of one call. It owns the key, so that nothing borrowed crosses an await.
 #[must_use = "nothing happens until one of its methods is called"]
-pub struct Operation<O: Outcome, K: MemoKey, D: Door<O::Value>> {
+pub struct Operation<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     function: &'static Function,
     memo: &'static Memo<K, O::Value>,
     key: K,
@@ -33,7 +33,7 @@ pub fn operation<T: ?Sized, O, P, M>(
     door: M,
 ) -> Operation<O, P::Owned, M::Door>
 where
-    O: Outcome,
+    O: Outcome + 'static,
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
@@ -42,7 +42,7 @@ where
     Operation { function, memo, key: parts.to_owned(), door, outcome: PhantomData }
 }
 
-impl<O: Outcome, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
+impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     /// Drops the entry in this process. Whether there was a fresh one.
     pub fn invalidate_local(self) -> bool {
         self.function.count(Count::Invalidations);
@@ -121,7 +121,7 @@ pub async fn put<I: Io, T: ?Sized, O, P, M, X>(
     given: X,
 ) -> Result<(), Error>
 where
-    O: Outcome + Accept<X>,
+    O: Outcome + 'static + Accept<X>,
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
@@ -164,7 +164,7 @@ pub fn put_local<T: ?Sized, O, P, M, X>(
     door: M,
     given: X,
 ) where
-    O: Outcome + Accept<X>,
+    O: Outcome + 'static + Accept<X>,
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {

@@ -33,6 +33,7 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
     });
     quote! {
         #(#attrs)*
+        #[allow(clippy::used_underscore_binding)]
         #vis #signature {
             #prelude
             #bypass
@@ -70,7 +71,11 @@ pub(super) fn body(site: &Site<'_>) -> TokenStream {
     let model = site.model;
     let uncached = site.path(&site.named("uncached"));
     let turbofish = model.turbofish();
-    let this = model.receiver().map(|_| quote!(self,));
+    // The user's own token: another `self` could be another macro's.
+    let this = model.receiver().map(|receiver| {
+        let this = &receiver.self_token;
+        quote!(#this,)
+    });
     let arguments = model.arguments.iter().map(|argument| &argument.ident);
     let awaited = model.is_async().then(|| quote!(.await));
     quote!(#uncached #turbofish(#this #(#arguments),*) #awaited)

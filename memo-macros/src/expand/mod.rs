@@ -43,9 +43,9 @@ pub(crate) fn expand(options: &Options, model: &Model) -> Expanded {
     let site = Site::new(options, model);
     let function = call::cached(&site);
     let companions = companion::all(&site);
-    let statics = function::holder(&site);
+    let (statics, consts) = (function::holder(&site), site.consts());
     if model.place == Place::Method {
-        return Expanded { function, companions: quote!(#statics #companions), ty: None };
+        return Expanded { function, companions: quote!(#statics #consts #companions), ty: None };
     }
     let (vis, name) = (&model.original.vis, &site.companion);
     let cfgs = model.original.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect::<Vec<_>>();
@@ -59,7 +59,7 @@ pub(crate) fn expand(options: &Options, model: &Model) -> Expanded {
     let companions = quote! {
         #(#cfgs)*
         #[allow(dead_code, unused_variables, unreachable_pub, clippy::all, clippy::pedantic)]
-        impl #name { #statics #companions }
+        impl #name { #statics #consts #companions }
     };
     Expanded { function, companions, ty: Some(ty) }
 }

@@ -1,12 +1,12 @@
 //! What every generated function has in common: how a call names its function, key and types to the core.
 
-use crate::args::{CacheSource, Options};
+use crate::args::{CacheSource, Options, ungrouped};
 use crate::model::{Argument, Model, Place};
 use crate::usage::mentions;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, GenericParam, Ident};
+use syn::{ConstParam, Expr, GenericParam, Ident};
 
 /// One function under expansion.
 pub(super) struct Site<'a> {
@@ -68,7 +68,7 @@ impl<'a> Site<'a> {
         let returned = self.model.returned();
         let outcome = quote_spanned!(returned.span()=> #private::Returns::<#returned>::new().outcome());
         let (instance, parts, door) = (self.instance(), self.parts(), self.door());
-        quote!(#function(), #private::Instance::<#instance>::new(), #outcome, #parts, #door)
+        quote!(#function(), #instance, #outcome, #parts, #door)
     }
 
     /// The traits that method resolution needs.
@@ -80,28 +80,69 @@ impl<'a> Site<'a> {
         }
     }
 
-    /// A type that differs between instantiations: type and const parameters, and `Self`.
+    /// A function that gives the instance of the const parameters, if there are any. A type that holds them must be
+    /// the same one for the function and all its companions, and can't stand in an `impl` block by itself.
+    pub(super) fn consts(&self) -> Option<TokenStream> {
+        let parameters = self.const_parameters().map(|parameter| {
+            let (name, ty) = (&parameter.ident, &parameter.ty);
+            quote!(const #name: #ty)
+        });
+        let parameters: Vec<TokenStream> = parameters.collect();
+        if parameters.is_empty() {
+            return None;
+        }
+        let (private, function) = (&self.private, self.consts_name());
+        let names = self.const_parameters().map(|parameter| &parameter.ident);
+        let cfgs = self.model.original.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+        Some(quote! {
+            #(#cfgs)*
+            #[doc(hidden)]
+            #[allow(clippy::all, clippy::pedantic)]
+            fn #function<#(#parameters),*>() -> #private::Instance<impl ::core::marker::Sized> {
+                struct Consts<#(#parameters),*>;
+                #private::Instance::<Consts<#(#names),*>>::new()
+            }
+        })
+    }
+
+    fn consts_name(&self) -> Ident {
+        format_ident!("{}_consts", self.holder())
+    }
+
+    fn const_parameters(&self) -> impl Iterator<Item = &'a ConstParam> {
+        self.model.original.sig.generics.params.iter().filter_map(|parameter| match parameter {
+            GenericParam::Const(parameter) => Some(parameter),
+            _ => None,
+        })
+    }
+
+    /// What differs between instantiations: type and const parameters, the types of `impl Trait` arguments, `Self`.
     fn instance(&self) -> TokenStream {
         let private = &self.private;
-        let parameters = self.model.original.sig.generics.params.iter().filter_map(|parameter| match parameter {
-            GenericParam::Type(parameter) => {
-                let name = &parameter.ident;
-                Some(quote!(::core::marker::PhantomData<#name>))
-            }
-            GenericParam::Const(parameter) => {
-                let (name, ty) = (&parameter.ident, &parameter.ty);
-                Some(quote!(#private::constant::#ty<#name>))
-            }
-            GenericParam::Lifetime(_) => None,
+        let types = self.model.original.sig.generics.type_params().map(|parameter| {
+            let name = &parameter.ident;
+            quote!(::core::marker::PhantomData<#name>)
         });
         let this = (self.model.place == Place::Method).then(|| quote!(::core::marker::PhantomData<Self>));
-        let all: Vec<TokenStream> = this.into_iter().chain(parameters).collect();
-        quote!((#(#all,)*))
+        let named: Vec<TokenStream> = this.into_iter().chain(types).collect();
+        let mut instance = quote!(#private::Instance::<(#(#named,)*)>::new());
+        let consts: Vec<&Ident> = self.const_parameters().map(|parameter| &parameter.ident).collect();
+        if !consts.is_empty() {
+            let function = self.path(&self.consts_name());
+            instance.extend(quote!(.and(#function::<#(#consts),*>())));
+        }
+        for argument in self.model.arguments.iter().filter(|argument| argument.is_of_unnamed_type()) {
+            let argument = &argument.ident;
+            instance.extend(quote!(.and(#private::Instance::of(&#argument))));
+        }
+        instance
     }
 
     fn has_instance(&self) -> bool {
         let mut parameters = self.model.original.sig.generics.params.iter();
-        self.model.place == Place::Method || parameters.any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
+        self.model.place == Place::Method
+            || parameters.any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
+            || self.model.arguments.iter().any(Argument::is_of_unnamed_type)
     }
 
     /// `(first, (second, ()))`
@@ -113,13 +154,13 @@ impl<'a> Site<'a> {
             quote_spanned!(span=> #private::Arg(&#expression).part())
         };
         let parts: Vec<TokenStream> = match &self.options.key {
-            Some(key) => match &key.value {
+            Some(key) => match ungrouped(&key.value) {
                 Expr::Tuple(tuple) => tuple.elems.iter().map(|e| part(quote!((#e)), e.span())).collect(),
                 expression => vec![part(quote!((#expression)), expression.span())],
             },
             None => {
                 let this = self.model.receiver().filter(|_| !self.ignores("self"));
-                let this = this.map(|receiver| part(quote!(self), receiver.span()));
+                let this = this.map(|receiver| part(receiver.self_token.to_token_stream(), receiver.span()));
                 let arguments = self.model.arguments.iter().filter(|argument| self.is_key(argument));
                 let arguments = arguments.map(|argument| part(argument.ident.to_token_stream(), argument.ty.span()));
                 this.into_iter().chain(arguments).collect()
@@ -151,7 +192,7 @@ impl<'a> Site<'a> {
         let codec = self.codec();
         let instance = if self.has_instance() {
             let instance = self.instance();
-            quote!(::core::option::Option::Some(::core::any::type_name::<#instance>()))
+            quote!(::core::option::Option::Some(#instance.name()))
         } else {
             quote!(::core::option::Option::None)
         };

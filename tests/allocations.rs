@@ -1,0 +1,301 @@
+//! A hit allocates nothing. An allocator that counts is the whole process's, hence a binary of its own; it counts for
+//! each thread, so that the threads of the other tests don't matter.
+
+#![allow(unsafe_code, reason = "a global allocator can't be written without")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::needless_pass_by_value, clippy::trivially_copy_pass_by_ref, reason = "the forms are what is tested")]
+
+use memokit::cached;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::future::Future;
+use std::hash::Hash;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+fn count() {
+    // A thread that is being torn down is not measured.
+    let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
+}
+
+// SAFETY: every call is handed on to the system's allocator as it came; counting neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is handed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is handed on, and `place` came from `System`.
+        unsafe { System.dealloc(place, layout) }
+    }
+
+    unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is handed on, and `place` came from `System`.
+        unsafe { System.realloc(place, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What the work returns, and how often this thread allocated meanwhile.
+fn allocations<T>(work: impl FnOnce() -> T) -> (T, u64) {
+    let before = ALLOCATIONS.get();
+    let value = work();
+    (value, ALLOCATIONS.get() - before)
+}
+
+fn now<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("a hit does not wait"),
+    }
+}
+
+/// Loads, then expects ten hits that allocate nothing. What a call consumes is made before it is measured.
+macro_rules! hits_allocate_nothing {
+    ($($function:ident($($argument:expr),*) => $value:expr);+ $(;)?) => {$(
+        assert_eq!($function($($argument),*), $value);
+        for _ in 0..10 {
+            let arguments = ($($argument,)*);
+            let (value, allocated) = allocations(|| apply!($function arguments $($argument),*));
+            assert_eq!((value, allocated), ($value, 0), stringify!($function($($argument),*)));
+        }
+        assert!($function::stats().hits() >= 10);
+    )+};
+}
+
+/// Calls with the parts of a tuple that has as many as there are expressions.
+macro_rules! apply {
+    ($function:ident $arguments:ident $a:expr) => {{
+        let (a,) = $arguments;
+        $function(a)
+    }};
+    ($function:ident $arguments:ident $a:expr, $b:expr) => {{
+        let (a, b) = $arguments;
+        $function(a, b)
+    }};
+    ($function:ident $arguments:ident $a:expr, $b:expr, $c:expr) => {{
+        let (a, b, c) = $arguments;
+        $function(a, b, c)
+    }};
+    ($function:ident $arguments:ident) => {{
+        let () = $arguments;
+        $function()
+    }};
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| 1 + 1), (2, 0));
+    assert_eq!(allocations(|| Box::new(1)).1, 1);
+    assert_eq!(allocations(|| "a".repeat(3)).1, 1);
+}
+
+#[test]
+fn for_every_form_of_argument() {
+    #[cached]
+    fn none() -> u64 {
+        7
+    }
+    #[cached]
+    fn number(n: u64) -> u64 {
+        n
+    }
+    #[cached]
+    fn text(text: &str) -> usize {
+        text.len()
+    }
+    #[cached]
+    fn string(text: String) -> usize {
+        text.len()
+    }
+    #[cached]
+    fn slice(list: &[u16]) -> usize {
+        list.len()
+    }
+    #[cached]
+    fn vec(list: Vec<String>) -> usize {
+        list.len()
+    }
+    #[cached]
+    fn reference(n: &(u8, String)) -> u8 {
+        n.0
+    }
+    #[cached]
+    fn maybe(text: Option<&str>) -> usize {
+        text.map_or(9, str::len)
+    }
+    #[cached]
+    fn cow(text: Cow<'_, str>) -> usize {
+        text.len()
+    }
+    #[cached]
+    fn three(text: &str, n: u64, maybe: Option<&[u8]>) -> u64 {
+        n + text.len() as u64 + maybe.map_or(0, <[u8]>::len) as u64
+    }
+    let owned = String::from("owned");
+    let pair = (5, owned.clone());
+    hits_allocate_nothing! {
+        none() => 7;
+        number(5) => 5;
+        text(&owned) => 5;
+        string(owned.clone()) => 5;
+        slice(&[1, 2]) => 2;
+        vec(vec![owned.clone()]) => 1;
+        reference(&pair) => 5;
+        maybe(Some(owned.as_str())) => 5;
+        maybe(None) => 9;
+        cow(Cow::Borrowed(owned.as_str())) => 5;
+        cow(Cow::Owned(owned.clone())) => 5;
+        three(&owned, 2, Some(b"x".as_slice())) => 8;
+    }
+}
+
+#[test]
+fn for_many_arguments() {
+    #[cached]
+    #[allow(clippy::too_many_arguments, clippy::many_single_char_names, reason = "this many are tested")]
+    fn many(a: u8, b: u16, c: u32, d: &str, e: i8, f: &str, g: bool, h: char, i: Option<&str>, j: &[u8]) -> usize {
+        usize::from(a)
+            + usize::from(b)
+            + c as usize
+            + d.len()
+            + usize::from(e.unsigned_abs())
+            + f.len()
+            + usize::from(g)
+            + (h as usize)
+            + i.map_or(0, str::len)
+            + j.len()
+    }
+    let call = || many(1, 2, 3, "four", -5, "six", true, '\u{1}', Some("nine"), &[1, 0]);
+    let value = call();
+    assert_eq!(allocations(call), (value, 0));
+    assert_eq!(many::stats().hits(), 1);
+}
+
+struct User {
+    id: u64,
+    name: String,
+}
+
+#[test]
+fn for_keys_that_are_expressions() {
+    #[cached(key = (user.id, page))]
+    fn by_id(user: &User, page: u32) -> u64 {
+        user.id + u64::from(page)
+    }
+    #[cached(key = (user.name.as_str(), user.id))]
+    fn by_name(user: &User) -> usize {
+        user.name.len()
+    }
+    #[cached(ignore = user)]
+    fn ignoring(user: &User, n: u32) -> u64 {
+        user.id + u64::from(n)
+    }
+    let user = User { id: 1, name: "Ann".into() };
+    hits_allocate_nothing! {
+        by_id(&user, 2) => 3;
+        by_name(&user) => 3;
+        ignoring(&user, 2) => 3;
+    }
+}
+
+#[test]
+fn for_values_that_are_copied_or_shared() {
+    #[cached]
+    fn copied(n: u64) -> [u64; 4] {
+        [n; 4]
+    }
+    #[cached]
+    fn shared(text: &str) -> Arc<str> {
+        text.into()
+    }
+    #[cached]
+    fn optional(text: &str) -> Option<Arc<Vec<u8>>> {
+        (!text.is_empty()).then(|| Arc::new(text.into()))
+    }
+    #[cached]
+    fn fallible(n: u64) -> Result<u64, String> {
+        Ok(n)
+    }
+    hits_allocate_nothing! {
+        copied(1) => [1; 4];
+        shared("a") => Arc::from("a");
+        optional("") => None;
+        fallible(1) => Ok(1);
+    }
+    let value = optional("a");
+    assert_eq!(allocations(|| optional("a") == value), (true, 0));
+}
+
+#[test]
+fn under_every_option_that_a_hit_meets() {
+    fn hook(_: &memokit::CallInfo<'_>) {}
+    #[cached(timeout = "1h", capacity = 10, on_hit = hook, on_miss = hook, prefix = "allocations/all", version = 2,
+             bypass = live, refresh = again, cache_if = |n| *n > 0)]
+    fn all(n: u64, live: bool, again: bool) -> u64 {
+        n
+    }
+    hits_allocate_nothing!(all(1, false, false) => 1);
+}
+
+#[test]
+fn in_generic_functions_and_methods() {
+    #[cached]
+    fn generic<T: Clone + Eq + Hash + Send + Sync + 'static, const N: usize>(value: T) -> usize {
+        let _ = value;
+        N
+    }
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct Thing(String);
+    impl Thing {
+        #[cached]
+        fn length(&self, n: usize) -> usize {
+            self.0.len() + n
+        }
+    }
+    let (first, second) = (generic::<u8, 1>(1), generic::<u16, 2>(1));
+    assert_eq!(allocations(|| (generic::<u8, 1>(1), generic::<u16, 2>(1))), ((first, second), 0));
+    let thing = Thing("abc".into());
+    assert_eq!(thing.length(1), 4);
+    assert_eq!(allocations(|| thing.length(1)), (4, 0));
+    assert_eq!((generic::stats().hits(), Thing::length_stats().hits()), (2, 1));
+}
+
+#[test]
+fn in_async_functions() {
+    #[cached]
+    async fn text(text: &str, maybe: Option<&str>) -> Arc<str> {
+        format!("{text}{maybe:?}").into()
+    }
+    #[cached(timeout = 60, key = (user.name.as_str(), page))]
+    async fn keyed(user: &User, page: u32) -> Result<u64, String> {
+        Ok(user.id + u64::from(page))
+    }
+    #[cached]
+    async fn owned(list: Vec<String>) -> usize {
+        list.len()
+    }
+    let user = User { id: 1, name: "Ann".into() };
+    let value = now(text("a", Some("b")));
+    assert_eq!((now(keyed(&user, 2)), now(owned(vec!["a".into()]))), (Ok(3), 1));
+    for _ in 0..10 {
+        assert_eq!(allocations(|| now(text("a", Some("b")))), (Arc::clone(&value), 0));
+        assert_eq!(allocations(|| now(keyed(&user, 2))), (Ok(3), 0));
+        let list = vec![String::from("a")];
+        assert_eq!(allocations(|| now(owned(list))), (1, 0));
+    }
+    assert_eq!(text::stats().hits() + keyed::stats().hits() + owned::stats().hits(), 30);
+}
