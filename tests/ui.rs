@@ -1,7 +1,45 @@
 //! What the attribute refuses, and how it says so: one program for each rule. The texts beside the programs are read by
 //! people before they are changed; `TRYBUILD=overwrite cargo test --test ui` writes them anew.
 
+use std::path::Path;
+use std::process::Command;
+
 #[test]
 fn every_rule_has_a_message_that_helps() {
     trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
+}
+
+/// The first message of the compiler about a program in `tests/ui/bounds`.
+fn first_message(program: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut check = Command::new(env!("CARGO"));
+    check.args(["check", "--offline", "--quiet", "--bin", program, "--manifest-path"]);
+    check.arg(root.join("tests/ui/bounds/Cargo.toml"));
+    check.arg("--target-dir").arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("bounds"));
+    let output = check.output().expect("cargo runs");
+    assert!(!output.status.success(), "it compiles");
+    let text = String::from_utf8(output.stderr).expect("text");
+    text.split("\n\n").next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_missing_bound_is_reported_at_the_argument() {
+    let message = first_message("argument");
+    for part in [
+        "an argument of a cached function can't be part of its key",
+        "src/bin/argument.rs:10:15",
+        "the trait `Hash` is not implemented for `Request`",
+        "leave it out with `ignore = …`, or name what identifies it with `key = …`",
+        "#[derive(Hash)]",
+    ] {
+        assert!(message.contains(part), "no {part} in {message}");
+    }
+}
+
+#[test]
+fn a_value_that_can_not_be_stored_is_reported_at_the_return_type() {
+    let message = first_message("value");
+    for part in ["src/bin/value.rs:8:17", "Answer: serde::Serialize` is not satisfied"] {
+        assert!(message.contains(part), "no {part} in {message}");
+    }
 }

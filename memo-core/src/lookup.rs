@@ -108,7 +108,10 @@ impl<'b, T: ?Sized> Arg<&Option<&'b T>> {
     /// An optional reference.
     #[inline]
     #[must_use]
-    pub fn part(self) -> OptionPart<'b, T> {
+    pub fn part(self) -> OptionPart<'b, T>
+    where
+        OptionPart<'b, T>: Part,
+    {
         OptionPart(*self.0)
     }
 }
@@ -127,15 +130,20 @@ pub trait AnyArg {
     /// The argument by reference.
     type Part;
 
-    /// The argument as a part of the key.
-    fn part(self) -> Self::Part;
+    /// The argument as a part of the key. The bound is here so that a missing one is reported at the argument.
+    fn part(self) -> Self::Part
+    where
+        Self::Part: Part;
 }
 
 impl<'a, T: ?Sized> AnyArg for Arg<&'a T> {
     type Part = &'a T;
 
     #[inline]
-    fn part(self) -> &'a T {
+    fn part(self) -> &'a T
+    where
+        &'a T: Part,
+    {
         self.0
     }
 }

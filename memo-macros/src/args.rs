@@ -211,15 +211,19 @@ fn time(value: &Expr) -> syn::Result<Time> {
             other,
             "expected seconds, a text like \"1h 30m\", or an expression of type `Duration`",
         )),
+        None if matches!(value, Expr::Unary(syn::ExprUnary { op: syn::UnOp::Neg(_), .. })) => {
+            Err(syn::Error::new_spanned(value, "a span of time is not negative"))
+        }
         None => Ok(Time::Computed(value.clone())),
     }
 }
 
 fn text(value: &Expr) -> syn::Result<LitStr> {
     match literal(value) {
-        Some(Lit::Str(text)) if text.value().is_empty() => {
-            Err(syn::Error::new_spanned(value, "an empty prefix names nothing"))
-        }
+        Some(Lit::Str(text)) if text.value().is_empty() => Err(syn::Error::new_spanned(
+            value,
+            "an empty prefix names nothing: leave the option out to use the function's path",
+        )),
         Some(Lit::Str(text)) => Ok(text.clone()),
         _ => Err(syn::Error::new_spanned(value, "expected a text in quotes")),
     }
@@ -235,7 +239,7 @@ fn yes_or_no(value: &Expr) -> syn::Result<bool> {
 fn ident(value: &Expr) -> syn::Result<Ident> {
     match ungrouped(value) {
         Expr::Path(path) if path.qself.is_none() => path.path.require_ident().cloned(),
-        _ => Err(syn::Error::new_spanned(value, "expected a name")),
+        _ => Err(syn::Error::new_spanned(value, "expected a name, without quotes")),
     }
 }
 
@@ -251,7 +255,7 @@ fn names(value: &Expr) -> syn::Result<Vec<Ident>> {
 fn path(value: &Expr) -> syn::Result<Path> {
     match ungrouped(value) {
         Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
-        _ => Err(syn::Error::new_spanned(value, "expected a path")),
+        _ => Err(syn::Error::new_spanned(value, "expected a path, without quotes")),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::args::{CacheSource, Options, ungrouped};
 use crate::model::{Argument, Model, Place};
 use crate::usage::mentions;
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{ConstParam, Expr, GenericParam, Ident};
@@ -148,7 +148,11 @@ impl<'a> Site<'a> {
     /// `(first, (second, ()))`
     fn parts(&self) -> TokenStream {
         let private = &self.private;
-        let part = |expression: TokenStream, span: Span| quote_spanned!(span=> #private::Arg(&#expression).part());
+        let part = |expression: TokenStream, span: Span| {
+            // A bound that is missing is reported where the whole expression stands.
+            let (private, span) = (located(private, span), Span::call_site().located_at(span));
+            quote_spanned!(span=> #private::Arg(&#expression).part())
+        };
         let parts: Vec<TokenStream> = match &self.options.key {
             Some(key) => match ungrouped(&key.value) {
                 Expr::Tuple(tuple) => tuple.elems.iter().map(|e| part(quote!((#e)), e.span())).collect(),
@@ -192,7 +196,9 @@ impl<'a> Site<'a> {
         } else {
             quote!(::core::option::Option::None)
         };
-        quote!(#private::SharedBy::<#codec>::new(#instance))
+        let span = self.model.returned().span();
+        let (private, span) = (located(private, span), Span::call_site().located_at(span));
+        quote_spanned!(span=> #private::SharedBy::<#codec>::new(#instance))
     }
 
     /// One of ours by its bare name, or the user's own by its path.
@@ -234,4 +240,13 @@ impl<'a> Site<'a> {
         }
         quote!(|__memokit_value| #(#conditions)&&*)
     }
+}
+
+/// The same tokens as if they stood at `span`, where the compiler then points to.
+fn located(tokens: &TokenStream, span: Span) -> TokenStream {
+    let at = |mut token: TokenTree| {
+        token.set_span(token.span().located_at(span));
+        token
+    };
+    tokens.clone().into_iter().map(at).collect()
 }
