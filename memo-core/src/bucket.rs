@@ -27,17 +27,18 @@ use std::time::Duration;
 /// have been carried out.
 ///
 /// ```
-/// # use memo_core::testing::conformance::ModelCache;
-/// use memo_core::Bucket;
+/// # use memo_core as memokit;
+/// use memokit::{Bucket, Cache};
 /// use std::sync::Arc;
 /// use std::time::Duration;
 ///
-/// # fn cache() -> Arc<dyn memo_core::Cache> { Arc::new(ModelCache::default()) }
-/// let sessions: Bucket<String> = Bucket::new(cache(), "sessions").timeout(Duration::from_secs(3600))?;
+/// # fn example(cache: Arc<dyn Cache>) -> Result<(), memokit::Error> {
+/// let sessions: Bucket<String> = Bucket::new(cache, "sessions").timeout(Duration::from_secs(3600))?;
 /// sessions.set(&(7, "web"), &"Ann".to_owned())?;
 /// assert_eq!(sessions.get(&(7, "web"))?, Some("Ann".to_owned()));
 /// assert_eq!(sessions.remove_many([&(7, "web"), &(8, "web")])?, 1);
-/// # Ok::<(), memo_core::Error>(())
+/// # Ok(())
+/// # }
 /// ```
 pub struct Bucket<V, C = Postcard> {
     cache: Arc<dyn Cache>,
@@ -111,7 +112,7 @@ where
         Ok(found.flatten())
     }
 
-    fn entry(&self, key: &str, value: &V, timeout: Option<Duration>) -> Result<Vec<u8>, Error> {
+    fn entry(key: &str, value: &V, timeout: Option<Duration>) -> Result<Vec<u8>, Error> {
         let created = clock::wall_millis();
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let fresh_until = timeout.map(|timeout| created.saturating_add(millis(timeout)));
@@ -129,7 +130,7 @@ where
         timeout: Option<Duration>,
     ) -> Result<(String, Vec<u8>), Error> {
         let key = self.key(key)?;
-        let bytes = self.entry(&key, value, timeout)?;
+        let bytes = Self::entry(&key, value, timeout)?;
         Ok((key, bytes))
     }
 
@@ -293,7 +294,7 @@ where
                 return Ok(value);
             }
             let value = load().await;
-            let bytes = self.entry(&key, &value, self.timeout)?;
+            let bytes = Self::entry(&key, &value, self.timeout)?;
             self.cache.set_async(&key, &bytes, self.timeout).await?;
             Ok(value)
         }

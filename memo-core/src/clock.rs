@@ -75,7 +75,6 @@ impl Stopwatch {
 /// Milliseconds since 1970 on the wall clock: for the header of a stored entry, which other processes read. As coarse
 /// as [`now`], since a hit on such an entry reads it.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "this is the source of time")]
 pub fn wall_millis() -> u64 {
     #[cfg(feature = "testing")]
     if let Some(millis) = crate::testing::clock::mocked_wall_millis() {

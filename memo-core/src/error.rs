@@ -10,7 +10,8 @@ use std::sync::Arc;
 /// one, is the [`source`](StdError::source) and is not repeated in the text. No error carries a password or a value.
 ///
 /// ```
-/// use memo_core::{Error, ErrorKind};
+/// # use memo_core as memokit;
+/// use memokit::{Error, ErrorKind};
 ///
 /// let error = Error::new(ErrorKind::Full, "storing 4096 bytes in /var/cache/app").advise("raise `max_bytes`");
 /// assert_eq!(error.kind(), ErrorKind::Full);

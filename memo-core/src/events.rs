@@ -21,10 +21,11 @@ pub enum Level {
 /// One call of a cached function, as its hooks see it.
 ///
 /// ```
-/// fn log(call: &memo_core::CallInfo<'_>) {
+/// # use memo_core as memokit;
+/// fn log(call: &memokit::CallInfo<'_>) {
 ///     println!("{}: {:?} after {:?}", call.function(), call.level(), call.age());
 /// }
-/// # let _ = log as memo_core::Hook;
+/// # let _ = log as memokit::Hook;
 /// ```
 #[derive(Clone, Debug)]
 pub struct CallInfo<'a> {
@@ -39,7 +40,7 @@ pub struct CallInfo<'a> {
     pub(crate) key: std::marker::PhantomData<&'a ()>,
 }
 
-impl<'a> CallInfo<'a> {
+impl CallInfo<'_> {
     pub(crate) fn new(function: &'static str) -> Self {
         CallInfo {
             function,
@@ -85,7 +86,7 @@ impl<'a> CallInfo<'a> {
     /// The key of the shared level; `None` for a function without one.
     #[cfg(feature = "shared")]
     #[must_use]
-    pub fn key(&self) -> Option<&'a Key> {
+    pub fn key(&self) -> Option<&Key> {
         self.key
     }
 }

@@ -88,7 +88,7 @@ where
     }
 }
 
-/// A reference to an argument, asked by the expansion for its [`Part`].
+/// A reference to an argument, asked by the expansion for its `Part`.
 ///
 /// `part` is chosen by the type of the argument: the inherent methods below win over [`AnyArg`], which takes every
 /// other type as it is. So a type alias, or a reference behind a type parameter, needs no spelling the macro knows.
@@ -97,14 +97,17 @@ pub struct Arg<T>(pub T);
 impl<'b, T: ?Sized> Arg<&&'b T> {
     /// A reference is what it refers to.
     #[inline]
+    #[must_use]
     pub fn part(self) -> &'b T {
         self.0
     }
 }
 
+#[expect(clippy::ref_option_ref, reason = "the expansion takes every argument by reference")]
 impl<'b, T: ?Sized> Arg<&Option<&'b T>> {
     /// An optional reference.
     #[inline]
+    #[must_use]
     pub fn part(self) -> OptionPart<'b, T> {
         OptionPart(*self.0)
     }
@@ -113,6 +116,7 @@ impl<'b, T: ?Sized> Arg<&Option<&'b T>> {
 impl<'a, T: ?Sized + ToOwned> Arg<&'a Cow<'_, T>> {
     /// Borrowed or owned, the content is the key.
     #[inline]
+    #[must_use]
     pub fn part(self) -> &'a T {
         self.0
     }
@@ -310,8 +314,7 @@ mod tests {
             (Arg(&maybe).part(), (Arg(&7_u64).part(), (Arg(&list.as_slice()).part(), (Arg(&cow).part(), ())))),
         );
         let owned = parts.to_owned();
-        let expected: (String, (Option<String>, (u64, (Vec<u8>, (String, ()))))) =
-            ("ab".into(), (Some("c".into()), (7, (vec![1, 2, 3], ("d".into(), ())))));
+        let expected = (String::from("ab"), (Some(String::from("c")), (7, (vec![1, 2, 3], (String::from("d"), ())))));
         assert_eq!(owned, expected);
         assert_eq!(hash_of(&state, Borrowed(parts)), hash_of(&state, &owned));
         assert_eq!(hash_of(&state, Owned(&owned)), hash_of(&state, &owned));

@@ -15,10 +15,11 @@ pub const DEFAULT: &str = "default";
 ///
 /// For the start of a program: entries that the local levels hold from a replaced cache stay until they expire.
 ///
-/// ```no_run
-/// # fn open() -> std::sync::Arc<dyn memo_core::Cache> { unimplemented!() }
-/// memo_core::register("sessions", open());
-/// # Ok::<(), memo_core::Error>(())
+/// ```
+/// # use memo_core as memokit;
+/// # fn example(redis: std::sync::Arc<dyn memokit::Cache>) {
+/// memokit::register("redis", redis);
+/// # }
 /// ```
 pub fn register(name: impl Into<String>, cache: Arc<dyn Cache>) -> Option<Arc<dyn Cache>> {
     CACHES.write().get_or_insert_default().insert(name.into(), cache)

@@ -105,7 +105,8 @@ fn block() -> usize {
 /// runs the body (a load) or waits for a load that another caller runs (a join).
 ///
 /// ```
-/// let stats = memo_core::Stats::default();
+/// # use memo_core as memokit;
+/// let stats = memokit::Stats::default();
 /// assert_eq!(stats.hits(), 0);
 /// assert_eq!(stats.hit_ratio(), None);
 /// ```
@@ -149,6 +150,37 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// What was counted since an earlier reading of the same function; `entries` is as it is now.
+    ///
+    /// ```
+    /// # use memo_core::Stats;
+    /// # let (stats, before) = (Stats::default(), Stats::default());
+    /// let hits_of_this_minute = stats.since(&before).hits();
+    /// # assert_eq!(hits_of_this_minute, 0);
+    /// ```
+    #[must_use]
+    pub fn since(&self, before: &Stats) -> Stats {
+        Stats {
+            local_hits: self.local_hits.saturating_sub(before.local_hits),
+            shared_hits: self.shared_hits.saturating_sub(before.shared_hits),
+            misses: self.misses.saturating_sub(before.misses),
+            joins: self.joins.saturating_sub(before.joins),
+            loads: self.loads.saturating_sub(before.loads),
+            load_errors: self.load_errors.saturating_sub(before.load_errors),
+            bypasses: self.bypasses.saturating_sub(before.bypasses),
+            refreshes: self.refreshes.saturating_sub(before.refreshes),
+            expired: self.expired.saturating_sub(before.expired),
+            evicted: self.evicted.saturating_sub(before.evicted),
+            invalidations: self.invalidations.saturating_sub(before.invalidations),
+            discarded: self.discarded.saturating_sub(before.discarded),
+            backend_errors: self.backend_errors.saturating_sub(before.backend_errors),
+            rejected: self.rejected.saturating_sub(before.rejected),
+            hook_panics: self.hook_panics.saturating_sub(before.hook_panics),
+            load_time: self.load_time.saturating_sub(before.load_time),
+            entries: self.entries,
+        }
+    }
+
     /// Hits at either level.
     #[must_use]
     pub fn hits(&self) -> u64 {
@@ -196,6 +228,16 @@ mod tests {
         });
         assert_eq!(counters.read(3).hits(), 20_000);
         assert_eq!(counters.read(3).entries, 3);
+    }
+
+    #[test]
+    fn a_later_reading_less_an_earlier_one_is_what_came_between() {
+        let counters = Counters::new();
+        counters.add(Count::Loads, 2);
+        let before = counters.read(5);
+        counters.add(Count::Loads, 3);
+        let since = counters.read(7).since(&before);
+        assert_eq!((since.loads, since.entries), (3, 7));
     }
 
     #[test]

@@ -5,12 +5,12 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 /// The function beside the mistakes.
-pub(crate) fn with_errors(item: TokenStream, errors: TokenStream) -> TokenStream {
+pub(crate) fn with_errors(item: &TokenStream, errors: &TokenStream) -> TokenStream {
     quote!(#item #errors)
 }
 
 /// `#[cached]` on something else, or on a function that does not parse.
-pub(crate) fn not_a_function(item: TokenStream, error: &syn::Error) -> TokenStream {
+pub(crate) fn not_a_function(item: &TokenStream, error: &syn::Error) -> TokenStream {
     let message = format!("`#[cached]` goes on a function with a body, a method, or an `impl` block: {error}");
     let error = syn::Error::new(error.span(), message).to_compile_error();
     quote!(#item #error)

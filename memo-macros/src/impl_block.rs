@@ -52,7 +52,7 @@ pub(crate) fn expand(options: &TokenStream, mut block: ItemImpl) -> TokenStream 
     }
     block.items = items;
     match errors.into_tokens() {
-        Some(errors) => fallback::with_errors(block.to_token_stream(), errors),
+        Some(errors) => fallback::with_errors(&block.to_token_stream(), &errors),
         None => quote!(#block),
     }
 }

@@ -1,7 +1,7 @@
 //! The attribute of `memokit`. Use it through that crate, where it is documented.
 //!
-//! A pipeline of small steps: [`args`] reads the options with their spans, [`model`] sees the function, [`check`]
-//! finds every mistake in both, [`expand`] emits code and never rejects, [`fallback`] emits the user's function where
+//! A pipeline of small steps: `args` reads the options with their spans, `model` sees the function, `check`
+//! finds every mistake in both, `expand` emits code and never rejects, `fallback` emits the user's function where
 //! there were mistakes, so that an editor keeps working.
 
 mod args;
@@ -18,13 +18,14 @@ use errors::Errors;
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
-/// Caches a function's results; documented at `memokit::cached`.
+// Documented where users see it, at `memokit::cached`; text here would be added to that page.
+#[expect(missing_docs, reason = "see above")]
 #[proc_macro_attribute]
 pub fn cached(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    expand_item(options.into(), item.into()).into()
+    expand_item(options.into(), &item.into()).into()
 }
 
-fn expand_item(options: TokenStream, item: TokenStream) -> TokenStream {
+fn expand_item(options: TokenStream, item: &TokenStream) -> TokenStream {
     if let Ok(block) = syn::parse2::<syn::ItemImpl>(item.clone()) {
         return impl_block::expand(&options, block);
     }
@@ -38,7 +39,7 @@ fn expand_item(options: TokenStream, item: TokenStream) -> TokenStream {
     let model = model::Model::new(function.into(), place);
     check::check(&options, &model, &mut errors);
     if let Some(errors) = errors.into_tokens() {
-        return fallback::with_errors(model.original.to_token_stream(), errors);
+        return fallback::with_errors(&model.original.to_token_stream(), &errors);
     }
     expand::expand(&options, &model).into_items()
 }

@@ -24,8 +24,15 @@ impl Parse for Pair {
             return Err(syn::Error::new(name.span(), advice));
         }
         input.parse::<Token![=]>()?;
-        let value = input.parse()?;
-        Ok(Pair { name, value })
+        Ok(Pair { name, value: ungrouped(input.parse()?) })
+    }
+}
+
+/// A value that comes out of a `macro_rules!` variable stands in an invisible group.
+fn ungrouped(value: Expr) -> Expr {
+    match value {
+        Expr::Group(group) => ungrouped(*group.expr),
+        value => value,
     }
 }
 

@@ -48,8 +48,8 @@ const PAGE: usize = 1_000;
 /// A clone is a second handle on the same folder, as is another `open` of it; the last one closes it.
 ///
 /// ```
-/// use memo_backends::FileCache;
-/// use memo_core::Cache;
+/// # mod memokit { pub use memo_backends::*; pub use memo_core::*; }
+/// use memokit::{Cache, FileCache};
 /// use std::time::Duration;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

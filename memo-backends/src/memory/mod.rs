@@ -25,11 +25,11 @@ const SHARDS: usize = 16;
 /// was stored the longest time ago.
 ///
 /// ```
-/// use memo_backends::MemoryCache;
-/// use memo_core::Cache;
+/// # mod memokit { pub use memo_backends::*; pub use memo_core::*; }
+/// use memokit::{Cache, MemoryCache};
 /// use std::time::Duration;
 ///
-/// # fn main() -> Result<(), memo_core::Error> {
+/// # fn main() -> Result<(), memokit::Error> {
 /// let cache = MemoryCache::builder().max_bytes(64 << 20).build();
 /// cache.set("greeting", b"hello", Some(Duration::from_secs(60)))?;
 /// assert_eq!(cache.get("greeting")?.as_deref(), Some(&b"hello"[..]));

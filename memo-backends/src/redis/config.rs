@@ -11,10 +11,11 @@ use std::time::Duration;
 /// The settings of a [`RedisCache`], from [`RedisCache::builder`].
 ///
 /// ```
-/// use memo_backends::RedisCache;
+/// # mod memokit { pub use memo_backends::*; pub use memo_core::*; }
+/// use memokit::RedisCache;
 /// use std::time::Duration;
 ///
-/// # fn main() -> Result<(), memo_core::Error> {
+/// # fn main() -> Result<(), memokit::Error> {
 /// let cache = RedisCache::builder("redis://user:secret@cache.internal:6379/2")
 ///     .connect_timeout(Duration::from_millis(200))
 ///     .operation_timeout(Duration::from_millis(100))
@@ -87,8 +88,8 @@ impl RedisCacheBuilder {
     /// not repeat the address, which may hold a password.
     ///
     /// ```
-    /// use memo_backends::RedisCache;
-    /// use memo_core::ErrorKind;
+    /// # mod memokit { pub use memo_backends::*; pub use memo_core::*; }
+    /// use memokit::{ErrorKind, RedisCache};
     ///
     /// let error = RedisCache::builder("http://cache.internal").build().unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Config);

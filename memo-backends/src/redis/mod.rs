@@ -22,11 +22,11 @@ use std::sync::Arc;
 /// A cache on a Redis server (6.2 or later is best) or a Valkey server.
 ///
 /// ```no_run
-/// use memo_backends::RedisCache;
-/// use memo_core::Cache;
+/// # mod memokit { pub use memo_backends::*; pub use memo_core::*; }
+/// use memokit::{Cache, RedisCache};
 /// use std::time::Duration;
 ///
-/// # fn main() -> Result<(), memo_core::Error> {
+/// # fn main() -> Result<(), memokit::Error> {
 /// let cache = RedisCache::connect("redis://127.0.0.1:6379/")?;
 /// cache.set("memo:users:1", b"Ada", Some(Duration::from_secs(60)))?;
 /// assert_eq!(cache.get("memo:users:1")?.as_deref(), Some(&b"Ada"[..]));
@@ -97,8 +97,9 @@ impl RedisCache {
     /// reached.
     ///
     /// ```no_run
-    /// # fn main() -> Result<(), memo_core::Error> {
-    /// let cache = memo_backends::RedisCache::connect("redis://cache.internal/")?;
+    /// # mod memokit { pub use memo_backends::*; pub use memo_core::*; }
+    /// # fn main() -> Result<(), memokit::Error> {
+    /// let cache = memokit::RedisCache::connect("redis://cache.internal/")?;
     /// # Ok(())
     /// # }
     /// ```
@@ -111,8 +112,9 @@ impl RedisCache {
     /// The settings for a cache at this address; [`build`](RedisCacheBuilder::build) does not connect.
     ///
     /// ```
-    /// # fn main() -> Result<(), memo_core::Error> {
-    /// let cache = memo_backends::RedisCache::builder("redis://cache.internal/2").pool_size(4).build()?;
+    /// # mod memokit { pub use memo_backends::*; pub use memo_core::*; }
+    /// # fn main() -> Result<(), memokit::Error> {
+    /// let cache = memokit::RedisCache::builder("redis://cache.internal/2").pool_size(4).build()?;
     /// # Ok(())
     /// # }
     /// ```

@@ -17,12 +17,13 @@ const INSTANCE: u8 = 0x01;
 /// values have different ones.
 ///
 /// ```
-/// use memo_core::key::Digest;
+/// # use memo_core as memokit;
+/// use memokit::key::Digest;
 ///
 /// assert_eq!(Digest::of("tea")?, Digest::of(&String::from("tea"))?);
 /// assert_ne!(Digest::of(&1_u64)?, Digest::of("1")?);
 /// assert_ne!(Digest::of(&("ab", "c"))?, Digest::of(&("a", "bc"))?);
-/// # Ok::<(), memo_core::Error>(())
+/// # Ok::<(), memokit::Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
@@ -36,12 +37,13 @@ impl Digest {
     /// than [`MAX_DEPTH`](super::MAX_DEPTH).
     ///
     /// ```
-    /// use memo_core::key::Digest;
+    /// # use memo_core as memokit;
+    /// use memokit::key::Digest;
     /// use std::collections::HashSet;
     ///
     /// let (some, other) = (HashSet::from([1, 2, 3]), HashSet::from([3, 2, 1]));
     /// assert_eq!(Digest::of(&some)?, Digest::of(&other)?);
-    /// # Ok::<(), memo_core::Error>(())
+    /// # Ok::<(), memokit::Error>(())
     /// ```
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Digest, Error> {
         let mut sink = Sink::new();
@@ -57,11 +59,12 @@ impl Digest {
     /// Those of [`of`](Digest::of).
     ///
     /// ```
-    /// use memo_core::key::Digest;
+    /// # use memo_core as memokit;
+    /// use memokit::key::Digest;
     ///
     /// assert_ne!(Digest::of_instance("u8", &1_u8)?, Digest::of_instance("i8", &1_u8)?);
     /// assert_ne!(Digest::of_instance("", &1_u8)?, Digest::of(&1_u8)?);
-    /// # Ok::<(), memo_core::Error>(())
+    /// # Ok::<(), memokit::Error>(())
     /// ```
     pub fn of_instance<T: Serialize + ?Sized>(instance: &str, value: &T) -> Result<Digest, Error> {
         let mut sink = Sink::new();
@@ -73,10 +76,11 @@ impl Digest {
     /// The 32 bytes.
     ///
     /// ```
-    /// use memo_core::key::Digest;
+    /// # use memo_core as memokit;
+    /// use memokit::key::Digest;
     ///
     /// assert_eq!(Digest::of(&1_u8)?.as_bytes().len(), 32);
-    /// # Ok::<(), memo_core::Error>(())
+    /// # Ok::<(), memokit::Error>(())
     /// ```
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {

@@ -29,12 +29,13 @@ use std::fmt;
 /// The name of one entry in a shared cache: `memo:{prefix}:{version}:{64 hexadecimal digits}`.
 ///
 /// ```
-/// use memo_core::key::{Digest, Prefix};
+/// # use memo_core as memokit;
+/// use memokit::key::{Digest, Prefix};
 ///
 /// let key = Prefix::new("shop::price", 2).key(&Digest::of(&("tea", 3_u32))?);
 /// assert!(key.text().starts_with("memo:shop/price:2:"));
 /// assert_eq!(key, Prefix::new("shop::price", 2).key(&Digest::of(&("tea", 3_u32))?));
-/// # Ok::<(), memo_core::Error>(())
+/// # Ok::<(), memokit::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Key {
@@ -45,11 +46,12 @@ impl Key {
     /// The text that a backend stores the entry under: ASCII, fewer than [`MAX_KEY_BYTES`](crate::MAX_KEY_BYTES).
     ///
     /// ```
-    /// use memo_core::key::{Digest, Prefix};
+    /// # use memo_core as memokit;
+    /// use memokit::key::{Digest, Prefix};
     ///
     /// let key = Prefix::new("now", 0).key(&Digest::of(&())?);
     /// assert_eq!(key.text().len(), "memo:now:0:".len() + 64);
-    /// # Ok::<(), memo_core::Error>(())
+    /// # Ok::<(), memokit::Error>(())
     /// ```
     #[must_use]
     pub fn text(&self) -> &str {

@@ -18,7 +18,8 @@ const HASH_DIGITS: usize = 32;
 /// touches no other's. A longer name than [`MAX_PREFIX_BYTES`] ends in a hash of the whole instead.
 ///
 /// ```
-/// use memo_core::key::Prefix;
+/// # use memo_core as memokit;
+/// use memokit::key::Prefix;
 ///
 /// assert_eq!(Prefix::new("shop::price", 0).as_str(), "memo:shop/price:0:");
 /// assert_eq!(Prefix::new("caf\u{e9}: today", 7).as_str(), "memo:caf%C3%A9%3A%20today:7:");
@@ -32,7 +33,8 @@ impl Prefix {
     /// The prefix of this name; version 0 is that of a function which states none.
     ///
     /// ```
-    /// use memo_core::key::Prefix;
+    /// # use memo_core as memokit;
+    /// use memokit::key::Prefix;
     ///
     /// assert_ne!(Prefix::new("price", 1), Prefix::new("price", 2));
     /// assert!(Prefix::new(&"x".repeat(10_000), u32::MAX).as_str().len() < 150);
@@ -45,11 +47,12 @@ impl Prefix {
     /// What the text of every key of this prefix begins with, and that of no other.
     ///
     /// ```
-    /// use memo_core::key::{Digest, Prefix};
+    /// # use memo_core as memokit;
+    /// use memokit::key::{Digest, Prefix};
     ///
     /// let prefix = Prefix::new("price", 0);
     /// assert!(prefix.key(&Digest::of("tea")?).text().starts_with(prefix.as_str()));
-    /// # Ok::<(), memo_core::Error>(())
+    /// # Ok::<(), memokit::Error>(())
     /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -59,11 +62,12 @@ impl Prefix {
     /// The key of the arguments with this digest.
     ///
     /// ```
-    /// use memo_core::key::{Digest, Prefix};
+    /// # use memo_core as memokit;
+    /// use memokit::key::{Digest, Prefix};
     ///
     /// let digest = Digest::of("tea")?;
     /// assert_eq!(Prefix::new("price", 0).key(&digest).text(), format!("memo:price:0:{digest}"));
-    /// # Ok::<(), memo_core::Error>(())
+    /// # Ok::<(), memokit::Error>(())
     /// ```
     #[must_use]
     pub fn key(&self, digest: &Digest) -> Key {

@@ -1,8 +1,8 @@
 //! The path of one call: look, join or lead, fetch, load, store.
 //!
 //! ```text
-//! start    hit in the local level            -> Begun::Hit
-//!          else join a load or begin one     -> Started::Follow / Started::Lead
+//! start    hit in the local level            -> Started::Hit
+//!          else join a load or begin one     -> Open::Follow / Open::Lead
 //! settle   follower: wait                    -> Begun::Hit, or lead after all
 //!          leader: ask the shared level      -> Begun::Hit
 //!                                            -> Begun::Miss(Guard)
@@ -18,6 +18,7 @@ use super::flight::{Ending, Flight};
 use super::function::Function;
 use super::io::{Blocking, Io, Tasks, ready};
 use super::{Entered, Join, Looked, Memo, Origin, Storing};
+use crate::Error;
 use crate::clock::{self, Stopwatch, Tick};
 use crate::events::Level;
 use crate::local::Entry;
@@ -35,6 +36,14 @@ use std::time::Duration;
 pub enum Started<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     /// Found in the local level.
     Hit(O::Return),
+    /// Waiting to be settled.
+    Open(Open<O, K, D>),
+}
+
+/// A call that its first look did not answer. It holds nothing of the function's own types but the stored value, so a
+/// task stays `Send` whatever the function returns.
+#[must_use = "a call that is not settled abandons its load"]
+pub enum Open<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     /// This caller runs the load.
     Lead(Guard<O, K, D>),
     /// Another caller runs it.
@@ -70,7 +79,11 @@ where
 {
     let memo = function.memo::<T, P::Owned, O::Value>(instance);
     let key = Borrowed(parts);
-    match memo.get(&key) {
+    let looked = match <M::Door as Door<O::Value>>::SHARED && !function.local {
+        true => Looked::Nothing,
+        false => memo.get(&key),
+    };
+    match looked {
         Looked::Fresh(entry) => Started::Hit(local_hit::<O>(function, entry)),
         Looked::Expired => {
             function.count(Count::Expired);
@@ -111,8 +124,8 @@ where
 {
     let memo = function.memo::<T, P::Owned, O::Value>(instance);
     match begin(function, memo, parts, door, Join::LeadOnly) {
-        Started::Lead(guard) => guard,
-        Started::Hit(_) | Started::Follow(_) => unreachable!("it leads"),
+        Started::Open(Open::Lead(guard)) => guard,
+        Started::Hit(_) | Started::Open(Open::Follow(_)) => unreachable!("it leads"),
     }
 }
 
@@ -130,6 +143,7 @@ fn local_hit<O: Outcome + 'static>(function: &'static Function, entry: Entry<O::
 }
 
 #[cold]
+#[expect(clippy::needless_pass_by_value, reason = "made for this call, and used up by it")]
 fn begin<O, P, M>(
     function: &'static Function,
     memo: &'static Memo<P::Owned, O::Value>,
@@ -163,43 +177,37 @@ where
     D: Door<O::Value>,
 {
     let (alone, refreshes) = (join == Join::Alone || !function.single_flight, join == Join::LeadOnly);
-    match memo.enter(key, if alone && !refreshes { Join::Alone } else { join }) {
+    match memo.enter(key, if alone && !refreshes { Join::Alone } else { join }, function.local) {
         Entered::Found(entry) => Started::Hit(local_hit::<O>(function, entry)),
         Entered::Lead(flight) => {
-            Started::Lead(Guard { function, memo, flight: Some(flight), door, refreshes, shared: D::SHARED })
+            let guard = Guard { function, memo, flight: Some(flight), door, refreshes, shared: D::SHARED };
+            Started::Open(Open::Lead(guard))
         }
-        Entered::Follow(flight) => Started::Follow(Follower { function, memo, flight, door }),
+        Entered::Follow(flight) => Started::Open(Open::Follow(Follower { function, memo, flight, door })),
     }
 }
 
-impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Started<O, K, D> {
+impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Open<O, K, D> {
     /// Settles the call with the thread.
     #[inline]
     pub fn settle(self) -> Begun<O, K, D> {
-        match self {
-            Started::Hit(returned) => Begun::Hit(returned),
-            started => ready(started.settle_slowly::<Blocking>()),
-        }
+        ready(self.settle_by::<Blocking>())
     }
 
     /// Settles the call as a task. Dropping the future before it is done ends nothing but this call: a load that it
     /// led is led by one of its followers.
     #[inline]
     pub async fn settle_async(self) -> Begun<O, K, D> {
-        match self {
-            Started::Hit(returned) => Begun::Hit(returned),
-            started => started.settle_slowly::<Tasks>().await,
-        }
+        self.settle_by::<Tasks>().await
     }
 
-    async fn settle_slowly<I: Io>(mut self) -> Begun<O, K, D> {
+    async fn settle_by<I: Io>(mut self) -> Begun<O, K, D> {
         loop {
             self = match self {
-                Started::Hit(returned) => return Begun::Hit(returned),
-                Started::Lead(guard) => return guard.fetch::<I>().await,
-                Started::Follow(follower) => match follower.follow::<I>().await {
-                    Ok(returned) => return Begun::Hit(returned),
-                    Err(started) => started,
+                Open::Lead(guard) => return guard.fetch::<I>().await,
+                Open::Follow(follower) => match follower.follow::<I>().await {
+                    Ok(returned) | Err(Started::Hit(returned)) => return Begun::Hit(returned),
+                    Err(Started::Open(open)) => open,
                 },
             }
         }
@@ -276,10 +284,9 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
             call.time_to_expiry = found.left;
             call
         });
-        // A `local_timeout` that can't be used makes no local copy, the same as a timeout of no time.
-        let trusted = self.function.local_time().unwrap_or(Some(Duration::ZERO));
-        let left = shorter(found.left, trusted);
-        let entry = (left != Some(Duration::ZERO)).then(|| entry(found.value.clone(), left));
+        let left = shorter(found.left, self.function.trusted_time());
+        let keeps = self.function.local && left != Some(Duration::ZERO);
+        let entry = keeps.then(|| entry(found.value.clone(), left));
         if let Some(flight) = self.flight.take() {
             self.memo.finish(flight, entry, Origin::Fetched, || Ending::Value(found.value.clone()));
         }
@@ -301,19 +308,34 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         self.run_checked_async(body, keep).await.0
     }
 
+    /// As [`run_async`](Guard::run_async) without a shared level: what the body returned crosses no await, so it need
+    /// not be `Send`.
+    pub async fn run_local_async(
+        self,
+        body: impl Future<Output = O::Return>,
+        keep: impl FnOnce(&O::Value) -> bool,
+    ) -> O::Return {
+        let (returned, cost) = self.load_async(body).await;
+        self.complete_locally(returned, cost, keep)
+    }
+
     /// As [`run`](Guard::run), and whether the shared level took the value.
     pub fn run_checked(
         self,
         body: impl FnOnce() -> O::Return,
         keep: impl FnOnce(&O::Value) -> bool,
-    ) -> (O::Return, Result<(), crate::Error>) {
+    ) -> (O::Return, Result<(), Error>) {
         let watch = Stopwatch::start();
         let returned = {
             let _inside = self.mark().map(Mark::enter);
             body()
         };
         let cost = watch.elapsed();
-        ready(self.complete::<Blocking>(returned, cost, keep))
+        if D::SHARED {
+            ready(self.complete::<Blocking>(returned, cost, keep))
+        } else {
+            (self.complete_locally(returned, cost, keep), Ok(()))
+        }
     }
 
     /// As [`run_async`](Guard::run_async), and whether the shared level took the value.
@@ -321,23 +343,25 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         self,
         body: impl Future<Output = O::Return>,
         keep: impl FnOnce(&O::Value) -> bool,
-    ) -> (O::Return, Result<(), crate::Error>) {
-        let watch = Stopwatch::start();
-        let mark = self.mark();
-        let returned = {
-            let mut body = pin!(body);
-            poll_fn(|context| {
-                let _inside = mark.map(Mark::enter);
-                body.as_mut().poll(context)
-            })
-            .await
-        };
-        let cost = watch.elapsed();
+    ) -> (O::Return, Result<(), Error>) {
+        let (returned, cost) = self.load_async(body).await;
         self.complete::<Tasks>(returned, cost, keep).await
     }
 
+    async fn load_async(&self, body: impl Future<Output = O::Return>) -> (O::Return, Duration) {
+        let watch = Stopwatch::start();
+        let mark = self.mark();
+        let mut body = pin!(body);
+        let returned = poll_fn(|context| {
+            let _inside = mark.map(Mark::enter);
+            body.as_mut().poll(context)
+        })
+        .await;
+        (returned, watch.elapsed())
+    }
+
     /// Stores a value that a caller brought, as a load that took no time.
-    pub(super) async fn put<I: Io>(mut self, value: O::Value) -> Result<(), crate::Error> {
+    pub(super) async fn put<I: Io>(mut self, value: O::Value) -> Result<(), Error> {
         let (entry, stored) = self.store::<I>(&value, Duration::ZERO).await;
         if let Some(flight) = self.flight.take() {
             let finished = self.memo.finish(flight, entry, Origin::Loaded, || Ending::Value(value));
@@ -350,26 +374,38 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         self.flight.as_deref().map(Mark::of)
     }
 
+    /// Ends the load at both levels.
     async fn complete<I: Io>(
-        mut self,
+        self,
         returned: O::Return,
         cost: Duration,
         keep: impl FnOnce(&O::Value) -> bool,
-    ) -> (O::Return, Result<(), crate::Error>) {
+    ) -> (O::Return, Result<(), Error>) {
+        let (entry, stored) = match O::value(&returned).filter(|value| keep(value)) {
+            Some(value) => self.store::<I>(value, cost).await,
+            None => (None, Ok(())),
+        };
+        (self.end(returned, cost, entry), stored)
+    }
+
+    /// Ends the load without a shared level.
+    fn complete_locally(self, returned: O::Return, cost: Duration, keep: impl FnOnce(&O::Value) -> bool) -> O::Return {
+        let value = O::value(&returned).filter(|value| keep(value));
+        let entry = value.and_then(|value| self.local_entry(value).ok()?);
+        self.end(returned, cost, entry)
+    }
+
+    /// Ends the load: counts it, stores the entry in the local level and lets the followers go.
+    fn end(mut self, returned: O::Return, cost: Duration, entry: Option<Entry<O::Value>>) -> O::Return {
         let function = self.function;
         if !self.refreshes {
             function.count(Count::Misses);
         }
         function.count(Count::Loads);
         function.counters.add(Count::LoadNanos, u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX));
-        let value = O::value(&returned);
-        if value.is_none() {
+        if O::value(&returned).is_none() {
             function.count(Count::LoadErrors);
         }
-        let (entry, stored) = match value.filter(|value| keep(value)) {
-            Some(value) => self.store::<I>(value, cost).await,
-            None => (None, Ok(())),
-        };
         if let Some(flight) = self.flight.take() {
             let keeps = entry.is_some();
             let ending = || match O::value(&returned) {
@@ -387,15 +423,19 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
             call.load_time = Some(cost);
             call
         });
-        (returned, stored)
+        returned
+    }
+
+    /// The entry for the local level, if it is to hold one; an error for a timeout of zero.
+    fn local_entry(&self, value: &O::Value) -> Result<Option<Entry<O::Value>>, Error> {
+        let timeout = self.function.fresh_time().inspect_err(|error| self.function.report(error))?;
+        let trusted = if D::SHARED { self.function.trusted_time() } else { None };
+        let left = shorter(timeout, trusted);
+        Ok((self.function.local && left != Some(Duration::ZERO)).then(|| entry(value.clone(), left)))
     }
 
     /// Stores in the shared level; the entry for the local one, and whether the shared one took the value.
-    async fn store<I: Io>(
-        &self,
-        value: &O::Value,
-        cost: Duration,
-    ) -> (Option<Entry<O::Value>>, Result<(), crate::Error>) {
+    async fn store<I: Io>(&self, value: &O::Value, cost: Duration) -> (Option<Entry<O::Value>>, Result<(), Error>) {
         let timeout = match self.function.fresh_time() {
             Ok(timeout) => timeout,
             Err(error) => {
@@ -410,12 +450,13 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
                 self.function.report(error);
             }
         }
-        let left = match D::SHARED {
-            true => shorter(timeout, self.function.local_time().unwrap_or(Some(Duration::ZERO))),
-            false => timeout,
-        };
-        let trusted = left != Some(Duration::ZERO);
-        (trusted.then(|| entry(value.clone(), left)), stored)
+        if D::SHARED
+            && !self.function.local
+            && let Some(flight) = &self.flight
+        {
+            self.memo.outdate(flight);
+        }
+        (self.local_entry(value).unwrap_or(None), stored)
     }
 
     /// Writes under the flight's announcement, so that whoever dooms this load waits for the write to be over and
@@ -425,7 +466,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         value: &O::Value,
         timeout: Option<Duration>,
         cost: Duration,
-    ) -> Result<(), crate::Error> {
+    ) -> Result<(), Error> {
         let Some(flight) = &self.flight else { return Ok(()) };
         let older = self.memo.supersede(flight).into_iter().map(|flight| flight as Arc<dyn Storing>).collect();
         I::stored(older).await?;

@@ -83,6 +83,7 @@ impl Slot {
 
     /// The memo, if it is of this instantiation and of these types.
     #[inline]
+    #[expect(clippy::cast_ptr_alignment, reason = "it points to a `Memo<K, V>`, as shown below")]
     fn get<K: 'static, V: 'static>(self, id: Id) -> Option<&'static Memo<K, V>> {
         if self.id != id || id.1 != TypeId::of::<(K, V)>() {
             return None;
@@ -154,13 +155,16 @@ impl Slots {
     }
 }
 
+/// A prefix that functions name, its version, and where their entries are.
+type Place = (&'static str, u32, &'static str);
+
 /// Memos of functions that name their prefix: functions that name the same one, with keys and values of the same
 /// types, share a memo, so that an invalidation through one reaches the other.
-static BY_PREFIX: Mutex<Option<Map<(&'static str, Id)>>> = Mutex::new(None);
+static BY_PREFIX: Mutex<Option<Map<(Place, Id)>>> = Mutex::new(None);
 
 /// The memo that all functions of this prefix share.
 pub(super) fn shared_by_prefix<T, K, V>(
-    prefix: &'static str,
+    place: Place,
     instance: Instance<T>,
     make: impl FnOnce() -> &'static Memo<K, V>,
 ) -> &'static Memo<K, V>
@@ -172,17 +176,17 @@ where
     let id = id::<T, K, V>(instance);
     let mut memos = BY_PREFIX.lock();
     let memos = memos.get_or_insert_default();
-    if let Some(memo) = memos.get(&(prefix, id)).and_then(|slot| slot.get(id)) {
+    if let Some(memo) = memos.get(&(place, id)).and_then(|slot| slot.get(id)) {
         return memo;
     }
     let memo = make();
-    memos.insert((prefix, id), Slot::new(id, memo));
+    memos.insert((place, id), Slot::new(id, memo));
     memo
 }
 
-/// The memos of all functions of this prefix.
-pub(super) fn all_of_prefix(prefix: &str) -> Vec<&'static dyn AnyMemo> {
+/// The memos of all functions of this prefix, whatever their types.
+pub(super) fn all_of_prefix(place: Place) -> Vec<&'static dyn AnyMemo> {
     let memos = BY_PREFIX.lock();
-    let memos = memos.iter().flatten().filter(|((name, _), _)| *name == prefix);
+    let memos = memos.iter().flatten().filter(|((of, _), _)| *of == place);
     memos.map(|(_, slot)| slot.memo).collect()
 }

@@ -32,9 +32,11 @@ pub struct Function {
     #[cfg(feature = "shared")]
     pub(crate) source: Option<Source>,
     #[cfg(feature = "shared")]
-    shared_prefix: OnceLock<Prefix>,
-    /// A cache that nobody registered is reported once, not at every call.
-    told_unregistered: AtomicBool,
+    shared_prefix: OnceLock<Result<Prefix, Error>>,
+    /// Whether `Self` is part of its keys, so that its name need not be its own.
+    is_method: bool,
+    /// A wrong setting is reported once, not at every call.
+    told_setting: AtomicBool,
     pub(crate) counters: Counters,
     slots: Slots,
 }
@@ -58,7 +60,8 @@ impl Function {
             source: None,
             #[cfg(feature = "shared")]
             shared_prefix: OnceLock::new(),
-            told_unregistered: AtomicBool::new(false),
+            is_method: false,
+            told_setting: AtomicBool::new(false),
             counters: Counters::new(),
             slots: Slots::new(),
         }
@@ -113,6 +116,13 @@ impl Function {
         self
     }
 
+    /// The function stands in an `impl`.
+    #[must_use]
+    pub const fn method(mut self) -> Self {
+        self.is_method = true;
+        self
+    }
+
     /// `local = false`
     #[must_use]
     pub const fn without_local(mut self) -> Self {
@@ -159,6 +169,7 @@ impl Function {
         #[cfg(feature = "shared")]
         if let Some(source) = &self.source {
             source.resolve(self.name)?;
+            self.shared_prefix()?;
         }
         Ok(())
     }
@@ -171,6 +182,11 @@ impl Function {
     /// How long a local copy of a shared value is trusted; `None` is as long as the shared one.
     pub(crate) fn local_time(&self) -> Result<Option<Duration>, Error> {
         self.positive("local_timeout", self.local_timeout)
+    }
+
+    /// As [`local_time`](Function::local_time), where a setting that can't be used is no trust at all.
+    pub(crate) fn trusted_time(&self) -> Option<Duration> {
+        self.local_time().unwrap_or(Some(Duration::ZERO))
     }
 
     fn positive(&self, option: &str, timeout: Option<fn() -> Duration>) -> Result<Option<Duration>, Error> {
@@ -186,8 +202,27 @@ impl Function {
 
     /// What the function's keys in the shared level start with.
     #[cfg(feature = "shared")]
-    pub(crate) fn shared_prefix(&self) -> &Prefix {
-        self.shared_prefix.get_or_init(|| Prefix::new(self.prefix.unwrap_or(self.name), self.version))
+    ///
+    /// Two functions of one name in one module, nested in the bodies of others, would answer each other's calls, so
+    /// neither gets a prefix it does not name.
+    pub(crate) fn shared_prefix(&self) -> Result<&Prefix, Error> {
+        let make = || match self.prefix {
+            Some(prefix) => Ok(Prefix::new(prefix, self.version)),
+            None if self.has_namesake() => {
+                Err(Error::new(ErrorKind::Config, format!("naming the entries of `{}`", self.name))
+                    .advise("another cached function has the same path: give each of them a `prefix` of its own"))
+            }
+            None => Ok(Prefix::new(self.name, self.version)),
+        };
+        self.shared_prefix.get_or_init(make).as_ref().map_err(Error::clone)
+    }
+
+    #[cfg(feature = "shared")]
+    fn has_namesake(&self) -> bool {
+        inventory::iter::<Registered>.into_iter().any(|Registered(other)| {
+            let shares_names = other.source.is_some() && other.prefix.is_none() && !other.is_method && !self.is_method;
+            shares_names && other.name == self.name && !std::ptr::eq(*other, self)
+        })
     }
 
     /// The memo of this instantiation.
@@ -202,19 +237,52 @@ impl Function {
             let make = || {
                 // Zero is reported by `check`; it must not mean that there is no bound.
                 let capacity = self.capacity.map(|capacity| NonZeroUsize::new(capacity()).unwrap_or(NonZeroUsize::MIN));
-                &*Box::leak(Box::new(Memo::new(self.local, capacity)))
+                &*Box::leak(Box::new(Memo::new(self.keeps_local(), capacity)))
             };
             match self.prefix {
-                Some(prefix) => cell::shared_by_prefix(prefix, instance, make),
+                Some(prefix) => cell::shared_by_prefix((prefix, self.version, Self::place(self)), instance, make),
                 None => make(),
             }
         })
     }
 
-    /// The memos of all instantiations. Under a prefix those of all its functions, as in the shared level, also if
-    /// this function itself was not called yet.
+    /// Whether its memo has a local level. One that functions of a prefix share has it for those that want it; the
+    /// others look past it.
+    fn keeps_local(&self) -> bool {
+        let shares = |other: &Function| {
+            other.prefix == self.prefix && other.version == self.version && Self::place(other) == Self::place(self)
+        };
+        let mut all = inventory::iter::<Registered>.into_iter();
+        self.local || (self.prefix.is_some() && all.any(|Registered(other)| other.local && shares(other)))
+    }
+
+    /// Where the function's entries are, so that functions of one prefix share a memo only if they share all of it.
+    #[cfg(feature = "shared")]
+    fn place(function: &Function) -> &'static str {
+        match &function.source {
+            None => "",
+            Some(Source::Named(name, _)) => name,
+            Some(Source::Given(_)) => function.name,
+        }
+    }
+
+    #[cfg(not(feature = "shared"))]
+    fn place(_function: &Function) -> &'static str {
+        ""
+    }
+
+    /// The memos that an invalidation of the whole function reaches: those of its instantiations, and those of every
+    /// function of its prefix, since their entries are its own, also where it was never called itself.
+    pub(crate) fn reached(&self) -> Vec<&'static dyn AnyMemo> {
+        match self.prefix {
+            Some(prefix) => cell::all_of_prefix((prefix, self.version, Self::place(self))),
+            None => self.memos(),
+        }
+    }
+
+    /// The memos of all instantiations.
     pub(crate) fn memos(&self) -> Vec<&'static dyn AnyMemo> {
-        self.prefix.map_or_else(|| self.slots.all(), cell::all_of_prefix)
+        self.slots.all()
     }
 
     #[inline]
@@ -247,7 +315,8 @@ impl Function {
 
     /// Reports what went wrong without failing the call.
     pub(crate) fn report(&self, error: &Error) {
-        if error.kind() == ErrorKind::NotRegistered && self.told_unregistered.swap(true, Ordering::Relaxed) {
+        let is_setting = matches!(error.kind(), ErrorKind::NotRegistered | ErrorKind::Config);
+        if is_setting && self.told_setting.swap(true, Ordering::Relaxed) {
             return;
         }
         self.count(Count::BackendErrors);
@@ -279,8 +348,9 @@ inventory::collect!(Registered);
 /// The first wrong setting, with the function it belongs to: [`ErrorKind::Config`] or [`ErrorKind::NotRegistered`].
 ///
 /// ```
-/// fn main() -> Result<(), memo_core::Error> {
-///     memo_core::check()?;
+/// # use memo_core as memokit;
+/// fn main() -> Result<(), memokit::Error> {
+///     memokit::check()?;
 ///     Ok(())
 /// }
 /// ```

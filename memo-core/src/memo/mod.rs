@@ -10,7 +10,7 @@ mod function;
 mod io;
 mod operations;
 
-pub use call::{Begun, Guard, Started, refresh, start};
+pub use call::{Begun, Guard, Open, Started, refresh, start};
 pub use cell::Instance;
 pub use door::LocalOnly;
 pub use function::{Function, Registered, check, count_bypass};
@@ -80,8 +80,8 @@ where
         self.local.as_ref()?.peek(key).filter(Entry::is_fresh)
     }
 
-    /// Joins the load under way or begins one.
-    fn enter(&self, key: &impl Lookup<K>, join: Join) -> Entered<K, V> {
+    /// Joins the load under way or begins one. `looks` says whether the caller's function has a local level.
+    fn enter(&self, key: &impl Lookup<K>, join: Join, looks: bool) -> Entered<K, V> {
         let mut loads = self.flights.lock(key);
         if join == Join::Any {
             match loads.joinable(key) {
@@ -92,7 +92,7 @@ where
                 Some(flight) => return Entered::Follow(Arc::clone(flight)),
                 None => {}
             }
-            if let Looked::Fresh(entry) = self.get(key) {
+            if looks && let Looked::Fresh(entry) = self.get(key) {
                 return Entered::Found(entry);
             }
         }
@@ -161,6 +161,21 @@ where
     fn supersede(&self, flight: &Flight<K, V>) -> Vec<Arc<Flight<K, V>>> {
         let key = Owned(&flight.key);
         self.flights.lock(&key).doom(&key, flight.number)
+    }
+
+    /// Drops what others of the prefix remember under the key of a load that stores a newer value, and does not
+    /// remember it itself.
+    fn outdate(&self, flight: &Flight<K, V>) {
+        let Some(local) = &self.local else { return };
+        let key = Owned(&flight.key);
+        let mut loads = self.flights.lock(&key);
+        if flight.may_store(Origin::Loaded) {
+            drop(loads.doom(&key, flight.number));
+            loads.outdate_fetches(&key);
+            let removed = local.remove(&key);
+            drop(loads);
+            drop(removed);
+        }
     }
 
     /// Drops the entry of a key if it has expired.

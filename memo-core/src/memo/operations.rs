@@ -24,6 +24,7 @@ pub struct Operation<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
 }
 
 /// An operation on the entry of a call with these arguments.
+#[expect(clippy::needless_pass_by_value, reason = "made for this call, and used up by it")]
 pub fn operation<T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
@@ -79,7 +80,9 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     where
         O: Present<X>,
     {
-        if let Some(entry) = self.memo.peek(&Owned(&self.key)) {
+        if self.function.local
+            && let Some(entry) = self.memo.peek(&Owned(&self.key))
+        {
             return Ok(Some(O::present(entry.value)));
         }
         match self.door.fetch::<I>(self.function).await {
@@ -97,7 +100,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
 
     /// Whether there is a fresh value at either level.
     pub async fn contains<I: Io>(self) -> Result<bool, Error> {
-        if self.memo.peek(&Owned(&self.key)).is_some() {
+        if self.function.local && self.memo.peek(&Owned(&self.key)).is_some() {
             return Ok(true);
         }
         match self.door.fetch::<I>(self.function).await {
@@ -132,7 +135,7 @@ where
 /// Drops every entry of a function in this process, those of all its instantiations.
 pub fn invalidate_all_local(function: &'static Function) {
     function.count(Count::Invalidations);
-    for memo in function.memos() {
+    for memo in function.reached() {
         drop(memo.drop_all());
     }
 }
@@ -141,11 +144,11 @@ pub fn invalidate_all_local(function: &'static Function) {
 #[cfg(feature = "shared")]
 pub async fn invalidate_all<I: Io>(function: &'static Function) -> Result<(), Error> {
     function.count(Count::Invalidations);
-    let storing = function.memos().iter().flat_map(|memo| memo.drop_all()).collect();
+    let storing = function.reached().iter().flat_map(|memo| memo.drop_all()).collect();
     let waited = I::stored(storing).await;
     let cleared = crate::shared::level::clear::<I>(function).await;
     // A load that began meanwhile may have fetched what is gone now.
-    function.memos().iter().for_each(|memo| drop(memo.drop_all()));
+    function.reached().iter().for_each(|memo| drop(memo.drop_all()));
     if let Err(error) = &cleared {
         function.report(error);
     }

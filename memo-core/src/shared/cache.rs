@@ -296,8 +296,9 @@ fn unsupported(backend: &str, operation: &str) -> Error {
 /// An error for a key outside 1 to [`MAX_KEY_BYTES`] bytes; backends call it before they touch anything.
 ///
 /// ```
-/// assert!(memo_core::check_key("memo:users:1").is_ok());
-/// assert!(memo_core::check_key("").is_err());
+/// # use memo_core as memokit;
+/// assert!(memokit::check_key("memo:users:1").is_ok());
+/// assert!(memokit::check_key("").is_err());
 /// ```
 pub fn check_key(key: &str) -> Result<(), Error> {
     if (1..=MAX_KEY_BYTES).contains(&key.len()) {

@@ -37,7 +37,7 @@ impl<C> SharedBy<C> {
             Some(instance) => Digest::of_instance(instance, &Borrowed(parts)),
             None => Digest::of(&Borrowed(parts)),
         };
-        Ok(function.shared_prefix().key(&digest?))
+        Ok(function.shared_prefix()?.key(&digest?))
     }
 }
 
@@ -70,6 +70,7 @@ fn source(function: &Function) -> Result<Arc<dyn Cache>, Error> {
 }
 
 /// The key of a call in the shared level: `f::key`.
+#[expect(clippy::needless_pass_by_value, reason = "made for this call, and used up by it")]
 pub fn key<T: ?Sized, O: Outcome, P: SerializeParts, C>(
     function: &'static Function,
     _instance: Instance<T>,
@@ -83,7 +84,7 @@ pub fn key<T: ?Sized, O: Outcome, P: SerializeParts, C>(
 /// Drops every entry of the function's prefix.
 pub(crate) async fn clear<I: Io>(function: &'static Function) -> Result<(), Error> {
     let cache = source(function)?;
-    I::clear(&*cache, function.shared_prefix().as_str()).await?;
+    I::clear(&*cache, function.shared_prefix()?.as_str()).await?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
     let attrs = model.outer_attrs();
     let (vis, signature) = (&model.original.vis, signature(model));
     let (prelude, call, body, keep) = (site.prelude(), site.call(), body(site), site.keep());
-    let (settle, run) = doors(model, &body, &keep);
+    let (settle, run) = doors(site, &body, &keep);
     let bypass = site.options.bypass.as_ref().map(|bypass| {
         let (bypass, holder) = (&bypass.value, site.path(&site.holder()));
         quote! {
@@ -39,29 +39,32 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
             #prelude
             #bypass
             #refresh
-            let __memokit_call = #private::start(#call);
-            match __memokit_call #settle {
-                #private::Begun::Hit(__memokit_value) => __memokit_value,
-                #private::Begun::Miss(__memokit_guard) => __memokit_guard #run,
-            }
+            let __memokit_open = match #private::start(#call) {
+                #private::Started::Hit(__memokit_value) => return __memokit_value,
+                #private::Started::Open(__memokit_open) => __memokit_open,
+            };
+            let __memokit_guard = match __memokit_open #settle {
+                #private::Begun::Hit(__memokit_value) => return __memokit_value,
+                #private::Begun::Miss(__memokit_guard) => __memokit_guard,
+            };
+            __memokit_guard #run
         }
     }
 }
 
 /// `.settle()` and `.run(…)`, or their async twins.
-fn doors(model: &Model, body: &TokenStream, keep: &TokenStream) -> (TokenStream, TokenStream) {
-    if model.is_async() {
-        let body = call_of_body_unawaited(body);
-        (quote!(.settle_async().await), quote!(.run_async(#body, #keep).await))
+fn doors(site: &Site<'_>, body: &TokenStream, keep: &TokenStream) -> (TokenStream, TokenStream) {
+    if site.model.is_async() {
+        let run = run_async(site);
+        (quote!(.settle_async().await), quote!(.#run(async move { #body }, #keep).await))
     } else {
         (quote!(.settle()), quote!(.run(|| #body, #keep)))
     }
 }
 
-fn call_of_body_unawaited(body: &TokenStream) -> TokenStream {
-    let mut tokens: Vec<_> = body.clone().into_iter().collect();
-    tokens.truncate(tokens.len() - 2);
-    tokens.into_iter().collect()
+/// What runs an async body. Without a shared level, what it returns need not be `Send`.
+pub(super) fn run_async(site: &Site<'_>) -> TokenStream {
+    if site.is_shared() { quote!(run_async) } else { quote!(run_local_async) }
 }
 
 /// The call of the function that holds the body, awaited if it is async.

@@ -1,6 +1,6 @@
 //! The operations beside a function: `f::invalidate(…)`, or `self.f_invalidate(…)` beside a method.
 
-use super::call::{body, signature, uncached};
+use super::call::{body, run_async, signature, uncached};
 use super::site::Site;
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -97,12 +97,15 @@ fn invalidate_all(site: &Site<'_>) -> TokenStream {
 fn refresh(site: &Site<'_>) -> TokenStream {
     let (private, prelude, call) = (&site.private, site.prelude(), site.call());
     let (returned, keep, body) = (site.model.returned(), site.keep(), body(site));
-    let checked = if site.is_shared() { "run_checked" } else { "run" };
+    let run = match (site.model.is_async(), site.is_shared()) {
+        (true, true) => quote!(run_checked_async),
+        (true, false) => run_async(site),
+        (false, true) => quote!(run_checked),
+        (false, false) => quote!(run),
+    };
     let run = if site.model.is_async() {
-        let run = quote::format_ident!("{checked}_async");
         quote!(__memokit_guard.#run(async move { #body }, #keep).await)
     } else {
-        let run = quote::format_ident!("{checked}");
         quote!(__memokit_guard.#run(|| #body, #keep))
     };
     let finish = match site.is_shared() {

@@ -10,12 +10,8 @@ use quote::quote;
 pub(super) fn holder(site: &Site<'_>) -> TokenStream {
     let (private, name) = (&site.private, site.holder());
     let options = options(site);
-    let path = match site.model.place {
-        Place::Free | Place::Method => {
-            let text = site.model.name().to_string();
-            quote!(::core::concat!(::core::module_path!(), "::", #text))
-        }
-    };
+    let text = site.model.name().to_string();
+    let path = quote!(::core::concat!(::core::module_path!(), "::", #text));
     let cfgs = site.model.original.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
     quote! {
         #(#cfgs)*
@@ -67,6 +63,9 @@ fn options(site: &Site<'_>) -> TokenStream {
     if given.single_flight.as_ref().is_some_and(|single_flight| !single_flight.value) {
         calls.extend(quote!(.without_single_flight()));
     }
+    if site.model.place == Place::Method {
+        calls.extend(quote!(.method()));
+    }
     if let Some(source) = site.source() {
         calls.extend(quote!(.cache(#source)));
     }
@@ -77,9 +76,10 @@ fn time(time: &Time) -> TokenStream {
     match time {
         Time::Known(time) => {
             let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
-            match nanos {
-                0 => quote!(::core::time::Duration::from_secs(#seconds)),
-                _ => quote!(::core::time::Duration::new(#seconds, #nanos)),
+            if nanos == 0 {
+                quote!(::core::time::Duration::from_secs(#seconds))
+            } else {
+                quote!(::core::time::Duration::new(#seconds, #nanos))
             }
         }
         Time::Computed(expression) => quote!(#expression),

@@ -25,13 +25,14 @@ const TOO_LONG: &str = "the value has more than 64 MiB";
 /// [`Postcard`](super::Postcard).
 ///
 /// ```
-/// use memo_core::codec::{Bincode, Codec};
+/// # use memo_core as memokit;
+/// use memokit::codec::{Bincode, Codec};
 ///
 /// let mut out = Vec::new();
 /// Bincode::encode(&(1_u8, "tea"), &mut out)?;
 /// assert_eq!(out, b"\x01\x03tea");
 /// assert_eq!(Bincode::decode::<(u8, String)>(&out)?, (1, "tea".to_owned()));
-/// # Ok::<(), memo_core::Error>(())
+/// # Ok::<(), memokit::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bincode;

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 /// JSON, with numbers read back exactly.
 ///
 /// ```
-/// use memo_core::codec::{Codec, Json};
+/// # use memo_core as memokit;
+/// use memokit::codec::{Codec, Json};
 ///
 /// let mut out = Vec::new();
 /// Json::encode(&(0.1, "tea"), &mut out)?;
@@ -16,7 +17,7 @@ use serde::de::DeserializeOwned;
 /// assert_eq!(Json::decode::<(f64, String)>(&out)?, (0.1, "tea".to_owned()));
 /// assert!(Json::encode(&Some(None::<u8>), &mut out).is_err(), "would come back as None");
 /// assert!(Json::encode(&f64::NAN, &mut out).is_err());
-/// # Ok::<(), memo_core::Error>(())
+/// # Ok::<(), memokit::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;

@@ -9,14 +9,15 @@ use serde::{Deserialize, Serialize};
 /// [MessagePack](https://msgpack.org), with structs as maps of their fields' names.
 ///
 /// ```
-/// use memo_core::codec::{Codec, MessagePack};
+/// # use memo_core as memokit;
+/// use memokit::codec::{Codec, MessagePack};
 ///
 /// let mut out = Vec::new();
 /// MessagePack::encode(&(1_u8, "tea"), &mut out)?;
 /// assert_eq!(out, b"\x92\x01\xa3tea");
 /// assert_eq!(MessagePack::decode::<(u8, String)>(&out)?, (1, "tea".to_owned()));
 /// assert!(MessagePack::encode(&Some(()), &mut out).is_err(), "would come back as None");
-/// # Ok::<(), memo_core::Error>(())
+/// # Ok::<(), memokit::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MessagePack;

@@ -53,8 +53,9 @@ pub const MAX_DEPTH: u32 = 128;
 /// it wrote as an equal value, and neither panic nor allocate without measure whatever bytes it is given.
 ///
 /// ```
-/// use memo_core::codec::{Codec, Postcard};
-/// use memo_core::{Error, ErrorKind};
+/// # use memo_core as memokit;
+/// use memokit::codec::{Codec, Postcard};
+/// use memokit::{Error, ErrorKind};
 /// use serde::{Serialize, de::DeserializeOwned};
 ///
 /// /// Postcard behind a mark of its own.

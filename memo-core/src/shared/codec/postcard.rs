@@ -12,14 +12,15 @@ use serde::de::DeserializeOwned;
 /// `flatten`, `serde_json::Value`) need another codec.
 ///
 /// ```
-/// use memo_core::codec::{Codec, Postcard};
+/// # use memo_core as memokit;
+/// use memokit::codec::{Codec, Postcard};
 ///
 /// let mut out = Vec::new();
 /// Postcard::encode(&(1_u8, "tea"), &mut out)?;
 /// assert_eq!(out, b"\x01\x03tea");
 /// assert_eq!(Postcard::decode::<(u8, String)>(&out)?, (1, "tea".to_owned()));
 /// assert!(Postcard::decode::<(u8, String)>(b"\x01\x03tea!").is_err());
-/// # Ok::<(), memo_core::Error>(())
+/// # Ok::<(), memokit::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Postcard;

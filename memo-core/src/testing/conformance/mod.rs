@@ -106,8 +106,9 @@ fn rules() -> impl Iterator<Item = Rule> {
 /// Runs a future to its end on this thread: the [`Runner`] for async twins that need no runtime.
 ///
 /// ```
+/// # use memo_core as memokit;
 /// let mut done = false;
-/// memo_core::testing::conformance::block_on(Box::pin(async { done = true }));
+/// memokit::testing::conformance::block_on(Box::pin(async { done = true }));
 /// assert!(done);
 /// ```
 pub fn block_on(future: BoxFuture<'_, ()>) {
