@@ -16,10 +16,6 @@ fn run(runs: &AtomicU32) -> u32 {
     runs.fetch_add(1, SeqCst) + 1
 }
 
-fn assert_send<F: Future + Send>(future: F) -> F {
-    future
-}
-
 /// Polls once, for whoever is not interested in being woken.
 fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
@@ -174,7 +170,7 @@ mod dropped_leader {
         }
         assert_eq!(FIRST_RUNS.load(SeqCst), 1);
         for leader in 0..5 {
-            tasks.remove(0);
+            drop(tasks.remove(0));
             assert!(tasks.iter_mut().all(|task| leader == 4 || poll(task.as_mut()).is_pending()));
         }
         for task in tasks {

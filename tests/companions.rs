@@ -143,7 +143,7 @@ fn the_arguments_of_an_operation_are_those_of_the_function() {
     let name = String::from("ab");
     assert_eq!(sample(&name, &[1], Some(&name), true), 6);
     assert_eq!(sample::peek(&name, &[1], Some("ab"), false), Some(6));
-    assert!(sample::contains("ab", &vec![1], Some(&name), false));
+    assert!(sample::contains("ab", &Vec::from([1]), Some(&name), false));
     sample::put("ab", &[1], None, false, 9);
     assert_eq!(sample(&name, &[1], None, false), 9);
     assert_eq!(sample::refresh("ab", &[1], Some("ab"), false), 5);

@@ -1,6 +1,7 @@
 //! What each option of the attribute does to the calls of one process.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::ptr_arg, reason = "a predicate takes the value as it is stored")]
 
 use memokit::cached;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -370,18 +371,18 @@ mod what_is_stored {
         assert!(!both::contains(0) && !both::contains(3) && both::contains(4));
     }
 
-    fn is_even(n: &u32) -> bool {
-        n.is_multiple_of(2)
+    fn is_long(text: &String) -> bool {
+        text.len() > 3
     }
 
     #[test]
     fn cache_if_takes_a_path_and_sees_the_ok_of_a_result() {
-        #[cached(cache_if = is_even)]
-        fn checked(n: u32) -> Result<u32, String> {
-            Ok(n)
+        #[cached(cache_if = is_long)]
+        fn checked(n: usize) -> Result<String, String> {
+            Ok("a".repeat(n))
         }
-        assert_eq!((checked(1), checked(2)), (Ok(1), Ok(2)));
-        assert!(!checked::contains(1) && checked::contains(2));
+        assert_eq!((checked(1), checked(4)), (Ok("a".into()), Ok("aaaa".into())));
+        assert!(!checked::contains(1) && checked::contains(4));
     }
 }
 

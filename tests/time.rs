@@ -102,7 +102,7 @@ fn the_time_begins_when_the_load_ends() {
     }
     let clock = MockClock::install();
     slow(1, &clock);
-    clock.advance(Duration::from_secs(10) - MILLISECOND);
+    clock.advance(Duration::from_millis(9_999));
     assert!(slow::contains(1, &clock));
     clock.advance(MILLISECOND);
     assert!(!slow::contains(1, &clock));

@@ -33,6 +33,7 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
     });
     quote! {
         #(#attrs)*
+        // The body is elsewhere: here `_name` is used because it is part of the key.
         #[allow(clippy::used_underscore_binding)]
         #vis #signature {
             #prelude
