@@ -12,24 +12,20 @@
 //! the body, and nothing borrowed crosses an await.
 
 use super::cell::Instance;
-use super::context::Mark;
-use super::door::{Door, Fetched, MakeDoor, Shared};
+use super::door::{Door, Fetched, MakeDoor};
 use super::flight::{Ending, Flight};
 use super::function::Function;
+use super::guard::{Asked, Guard, shared_hit};
 use super::io::{Blocking, Io, Tasks, ready};
-use super::{Entered, Join, Looked, Memo, Origin, Storing};
-use crate::Error;
-use crate::clock::{self, Stopwatch, Tick};
+use super::{Entered, Join, Looked, Memo};
+use crate::clock::{self, Tick};
 use crate::events::Level;
 use crate::local::Entry;
 use crate::lookup::{Borrowed, Lookup, Owned, Parts};
 use crate::outcome::Outcome;
 use crate::stats::Count;
-use std::future::{Future, poll_fn};
 use std::hash::Hash;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A call after its first look: answered, or waiting to be settled.
 #[must_use = "a call that is not settled abandons its load"]
@@ -48,6 +44,8 @@ pub enum Open<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     Lead(Guard<O, K, D>),
     /// Another caller runs it.
     Follow(Follower<O, K, D>),
+    /// There is no local level and no load under way: the shared level is asked first.
+    Seek(Seeker<O, K, D>),
 }
 
 /// A call that is answered, or that has to run the body.
@@ -125,7 +123,7 @@ where
     let memo = function.memo::<T, P::Owned, O::Value>(instance);
     match begin(function, memo, parts, door, Join::LeadOnly) {
         Started::Open(Open::Lead(guard)) => guard,
-        Started::Hit(_) | Started::Open(Open::Follow(_)) => unreachable!("it leads"),
+        Started::Hit(_) | Started::Open(_) => unreachable!("it leads"),
     }
 }
 
@@ -161,7 +159,13 @@ where
         memo.drop_expired(&key);
     }
     let door = make_door.make(function, parts);
-    enter(function, memo, &key, door, join)
+    if join != Join::Any || function.local || !<M::Door as Door<O::Value>>::SHARED {
+        return enter(function, memo, &key, door, join, Asked::NotYet);
+    }
+    Started::Open(match memo.scout(function, &key) {
+        Ok(flight) => Open::Follow(Follower { function, memo, flight, door }),
+        Err(next) => Open::Seek(Seeker { function, memo, key: key.to_key(), door, next }),
+    })
 }
 
 fn enter<O, K, D>(
@@ -170,19 +174,18 @@ fn enter<O, K, D>(
     key: &impl Lookup<K>,
     door: D,
     join: Join,
+    asked: Asked,
 ) -> Started<O, K, D>
 where
     O: Outcome + 'static,
     K: MemoKey,
     D: Door<O::Value>,
 {
-    let (alone, refreshes) = (join == Join::Alone || !function.single_flight, join == Join::LeadOnly);
-    match memo.enter(key, if alone && !refreshes { Join::Alone } else { join }, function.local) {
+    let refreshes = join == Join::LeadOnly;
+    let join = if function.single_flight || refreshes { join } else { Join::Alone };
+    match memo.enter(function, key, join) {
         Entered::Found(entry) => Started::Hit(local_hit::<O>(function, entry)),
-        Entered::Lead(flight) => {
-            let guard = Guard { function, memo, flight: Some(flight), door, refreshes, shared: D::SHARED };
-            Started::Open(Open::Lead(guard))
-        }
+        Entered::Lead(flight) => Started::Open(Open::Lead(Guard::new(function, memo, flight, door, refreshes, asked))),
         Entered::Follow(flight) => Started::Open(Open::Follow(Follower { function, memo, flight, door })),
     }
 }
@@ -208,6 +211,10 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Open<O, K, D> {
             self = match self {
                 Open::Lead(guard) => return guard.fetch::<I>().await,
                 Open::Follow(follower) => match follower.follow::<I>().await {
+                    Ok(returned) | Err(Started::Hit(returned)) => return Begun::Hit(returned),
+                    Err(Started::Open(open)) => open,
+                },
+                Open::Seek(seeker) => match seeker.seek::<I>().await {
                     Ok(returned) | Err(Started::Hit(returned)) => return Begun::Hit(returned),
                     Err(Started::Open(open)) => open,
                 },
@@ -244,269 +251,36 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
     }
 
     fn lead(self, join: Join) -> Started<O, K, D> {
-        enter(self.function, self.memo, &Owned(&self.flight.key), self.door, join)
+        enter(self.function, self.memo, &Owned(&self.flight.key), self.door, join, Asked::NotYet)
     }
 }
 
-/// The lead of a load. Dropping it without [`run`](Guard::run) having ended hands the lead to a follower.
-pub struct Guard<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
+/// A call of a function without a local level. It asks the shared level before it enters the table of loads: its hits
+/// have nothing to store, so they need not meet there.
+pub struct Seeker<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     function: &'static Function,
     memo: &'static Memo<K, O::Value>,
-    /// `None` once the load has ended.
-    flight: Option<Arc<Flight<K, O::Value>>>,
+    key: K,
     door: D,
-    refreshes: bool,
-    /// Whether to store in the shared level: not after it failed to answer.
-    shared: bool,
+    /// The number of the next load, as it was before the shared level was asked.
+    next: u64,
 }
 
-impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
-    /// Asks the shared level, under the lead, so that one caller of a key asks.
-    async fn fetch<I: Io>(mut self) -> Begun<O, K, D> {
-        if D::SHARED {
-            match self.door.fetch::<I>(self.function).await {
-                Fetched::Value(found) => return Begun::Hit(self.end_with(found)),
-                Fetched::Nothing => {}
-                // It is not asked to store either: a call waits once for a backend that is down.
-                Fetched::Failed(error) => {
-                    self.function.report(&error);
-                    self.shared = false;
-                }
+impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Seeker<O, K, D> {
+    /// What the shared level has, or the start of a load.
+    async fn seek<I: Io>(self) -> Result<O::Return, Started<O, K, D>> {
+        let Seeker { function, memo, key, door, next } = self;
+        let asked = match door.fetch::<I>(function).await {
+            Fetched::Value(found) => {
+                shared_hit(function, &door, &found);
+                return Ok(O::from_value(found.value));
             }
-        }
-        Begun::Miss(self)
-    }
-
-    fn end_with(mut self, found: Shared<O::Value>) -> O::Return {
-        self.function.count(Count::SharedHits);
-        self.function.tell_hit(|call| {
-            let mut call = self.door.describe(call);
-            call.level = Some(Level::Shared);
-            call.age = Some(found.age);
-            call.time_to_expiry = found.left;
-            call
-        });
-        let left = shorter(found.left, self.function.trusted_time());
-        let keeps = self.function.local && left != Some(Duration::ZERO);
-        let entry = keeps.then(|| entry(found.value.clone(), left));
-        if let Some(flight) = self.flight.take() {
-            self.memo.finish(flight, entry, Origin::Fetched, || Ending::Value(found.value.clone()));
-        }
-        O::from_value(found.value)
-    }
-
-    /// Runs the body, stores what it returned if `keep` says so, and lets the followers go.
-    #[inline(never)]
-    pub fn run(self, body: impl FnOnce() -> O::Return, keep: impl FnOnce(&O::Value) -> bool) -> O::Return {
-        self.run_checked(body, keep).0
-    }
-
-    /// Runs the body as a task, stores what it returned if `keep` says so, and lets the followers go.
-    pub async fn run_async(
-        self,
-        body: impl Future<Output = O::Return>,
-        keep: impl FnOnce(&O::Value) -> bool,
-    ) -> O::Return {
-        self.run_checked_async(body, keep).await.0
-    }
-
-    /// As [`run_async`](Guard::run_async) without a shared level: what the body returned crosses no await, so it need
-    /// not be `Send`.
-    pub async fn run_local_async(
-        self,
-        body: impl Future<Output = O::Return>,
-        keep: impl FnOnce(&O::Value) -> bool,
-    ) -> O::Return {
-        let (returned, cost) = self.load_async(body).await;
-        self.complete_locally(returned, cost, keep)
-    }
-
-    /// As [`run`](Guard::run), and whether the shared level took the value.
-    pub fn run_checked(
-        self,
-        body: impl FnOnce() -> O::Return,
-        keep: impl FnOnce(&O::Value) -> bool,
-    ) -> (O::Return, Result<(), Error>) {
-        let watch = Stopwatch::start();
-        let returned = {
-            let _inside = self.mark().map(Mark::enter);
-            body()
-        };
-        let cost = watch.elapsed();
-        if D::SHARED {
-            ready(self.complete::<Blocking>(returned, cost, keep))
-        } else {
-            (self.complete_locally(returned, cost, keep), Ok(()))
-        }
-    }
-
-    /// As [`run_async`](Guard::run_async), and whether the shared level took the value.
-    pub async fn run_checked_async(
-        self,
-        body: impl Future<Output = O::Return>,
-        keep: impl FnOnce(&O::Value) -> bool,
-    ) -> (O::Return, Result<(), Error>) {
-        let (returned, cost) = self.load_async(body).await;
-        self.complete::<Tasks>(returned, cost, keep).await
-    }
-
-    async fn load_async(&self, body: impl Future<Output = O::Return>) -> (O::Return, Duration) {
-        let watch = Stopwatch::start();
-        let mark = self.mark();
-        let mut body = pin!(body);
-        let returned = poll_fn(|context| {
-            let _inside = mark.map(Mark::enter);
-            body.as_mut().poll(context)
-        })
-        .await;
-        (returned, watch.elapsed())
-    }
-
-    /// Stores a value that a caller brought, as a load that took no time.
-    pub(super) async fn put<I: Io>(mut self, value: O::Value) -> Result<(), Error> {
-        let (entry, stored) = self.store::<I>(&value, Duration::ZERO).await;
-        if let Some(flight) = self.flight.take() {
-            let finished = self.memo.finish(flight, entry, Origin::Loaded, || Ending::Value(value));
-            self.function.counters.add(Count::Evicted, finished.evicted as u64);
-        }
-        stored
-    }
-
-    fn mark(&self) -> Option<Mark> {
-        self.flight.as_deref().map(Mark::of)
-    }
-
-    /// Ends the load at both levels.
-    async fn complete<I: Io>(
-        self,
-        returned: O::Return,
-        cost: Duration,
-        keep: impl FnOnce(&O::Value) -> bool,
-    ) -> (O::Return, Result<(), Error>) {
-        let (entry, stored) = match O::value(&returned).filter(|value| keep(value)) {
-            Some(value) => self.store::<I>(value, cost).await,
-            None => (None, Ok(())),
-        };
-        (self.end(returned, cost, entry), stored)
-    }
-
-    /// Ends the load without a shared level.
-    fn complete_locally(self, returned: O::Return, cost: Duration, keep: impl FnOnce(&O::Value) -> bool) -> O::Return {
-        let value = O::value(&returned).filter(|value| keep(value));
-        let entry = value.and_then(|value| self.local_entry(value).ok()?);
-        self.end(returned, cost, entry)
-    }
-
-    /// Ends the load: counts it, stores the entry in the local level and lets the followers go.
-    fn end(mut self, returned: O::Return, cost: Duration, entry: Option<Entry<O::Value>>) -> O::Return {
-        let function = self.function;
-        if !self.refreshes {
-            function.count(Count::Misses);
-        }
-        function.count(Count::Loads);
-        function.counters.add(Count::LoadNanos, u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX));
-        if O::value(&returned).is_none() {
-            function.count(Count::LoadErrors);
-        }
-        if let Some(flight) = self.flight.take() {
-            let keeps = entry.is_some();
-            let ending = || match O::value(&returned) {
-                Some(value) => Ending::Value(value.clone()),
-                None => O::to_shared_error(&returned).map_or(Ending::Unshared, Ending::Error),
-            };
-            let finished = self.memo.finish(flight, entry, Origin::Loaded, ending);
-            function.counters.add(Count::Evicted, finished.evicted as u64);
-            if keeps && !finished.stored {
-                function.count(Count::Discarded);
-            }
-        }
-        function.tell_miss(|call| {
-            let mut call = self.door.describe(call);
-            call.load_time = Some(cost);
-            call
-        });
-        returned
-    }
-
-    /// The entry for the local level, if it is to hold one; an error for a timeout of zero.
-    fn local_entry(&self, value: &O::Value) -> Result<Option<Entry<O::Value>>, Error> {
-        let timeout = self.function.fresh_time().inspect_err(|error| self.function.report(error))?;
-        let trusted = if D::SHARED { self.function.trusted_time() } else { None };
-        let left = shorter(timeout, trusted);
-        Ok((self.function.local && left != Some(Duration::ZERO)).then(|| entry(value.clone(), left)))
-    }
-
-    /// Stores in the shared level; the entry for the local one, and whether the shared one took the value.
-    async fn store<I: Io>(&self, value: &O::Value, cost: Duration) -> (Option<Entry<O::Value>>, Result<(), Error>) {
-        let timeout = match self.function.fresh_time() {
-            Ok(timeout) => timeout,
-            Err(error) => {
-                self.function.report(&error);
-                return (None, Err(error));
+            Fetched::Nothing => Asked::Before(next),
+            Fetched::Failed(error) => {
+                function.report(&error);
+                Asked::Failed
             }
         };
-        let mut stored = Ok(());
-        if D::SHARED && self.shared {
-            stored = self.store_shared::<I>(value, timeout, cost).await;
-            if let Err(error) = &stored {
-                self.function.report(error);
-            }
-        }
-        if D::SHARED
-            && !self.function.local
-            && let Some(flight) = &self.flight
-        {
-            self.memo.outdate(flight);
-        }
-        (self.local_entry(value).unwrap_or(None), stored)
-    }
-
-    /// Writes under the flight's announcement, so that whoever dooms this load waits for the write to be over and
-    /// removes what it wrote.
-    async fn store_shared<I: Io>(
-        &self,
-        value: &O::Value,
-        timeout: Option<Duration>,
-        cost: Duration,
-    ) -> Result<(), Error> {
-        let Some(flight) = &self.flight else { return Ok(()) };
-        let older = self.memo.supersede(flight).into_iter().map(|flight| flight as Arc<dyn Storing>).collect();
-        I::stored(older).await?;
-        if !flight.start_storing() {
-            return Ok(());
-        }
-        let _storing = StopStoring(flight);
-        self.door.store::<I>(value, timeout, cost).await
-    }
-}
-
-/// Ends the announcement of a write, also when its future is dropped.
-struct StopStoring<'a, K, V: Clone>(&'a Flight<K, V>);
-
-impl<K, V: Clone> Drop for StopStoring<'_, K, V> {
-    fn drop(&mut self) {
-        self.0.stop_storing();
-    }
-}
-
-impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Drop for Guard<O, K, D> {
-    fn drop(&mut self) {
-        if let Some(flight) = self.flight.take() {
-            self.memo.finish(flight, None, Origin::Loaded, || Ending::Abandoned);
-        }
-    }
-}
-
-/// An entry stored now, fresh for `left`.
-pub(super) fn entry<V>(value: V, left: Option<Duration>) -> Entry<V> {
-    let created = clock::now();
-    Entry { value, created, deadline: left.map_or(Tick::NEVER, |left| created.after(left)) }
-}
-
-/// The shorter of two times, where `None` is for ever.
-pub(super) fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
+        Err(enter(function, memo, &Owned(&key), door, Join::Any, asked))
     }
 }

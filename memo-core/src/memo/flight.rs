@@ -14,6 +14,8 @@ pub struct Flight<K, V> {
     pub(crate) number: u64,
     /// Whether other callers of the key may wait for it.
     pub(crate) joinable: bool,
+    /// Whether a task leads it, which may need the thread that would wait for it.
+    pub(crate) by_task: bool,
     state: Mutex<State<V>>,
     changed: Condvar,
 }
@@ -46,11 +48,12 @@ pub enum Ending<V> {
 }
 
 impl<K, V: Clone> Flight<K, V> {
-    pub(crate) fn new(key: K, number: u64, joinable: bool) -> Self {
+    pub(crate) fn new(key: K, number: u64, joinable: bool, by_task: bool) -> Self {
         Flight {
             key,
             number,
             joinable,
+            by_task,
             state: Mutex::new(State {
                 phase: Phase::Loading,
                 doomed: false,
@@ -169,7 +172,7 @@ mod tests {
 
     #[test]
     fn followers_get_the_value_in_threads_and_tasks() {
-        let flight = Flight::new((), 0, true);
+        let flight = Flight::new((), 0, true, false);
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| flight.wait());
             let mut task = pin!(flight.wait_async());
@@ -183,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_doomed_load_does_not_start_to_store() {
-        let flight = Flight::<(), u8>::new((), 0, true);
+        let flight = Flight::<(), u8>::new((), 0, true, false);
         assert!(flight.start_storing());
         assert!(flight.doom(), "it is storing");
         flight.stop_storing();

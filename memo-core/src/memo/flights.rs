@@ -70,11 +70,16 @@ impl<K: std::hash::Hash + Eq, V: Clone> Loads<'_, K, V> {
         self.shard.table.iter_hash(self.hash).find(|flight| flight.joinable && key.equivalent(&flight.key))
     }
 
+    /// The number of the next load. While it stays, no load of this key has begun.
+    pub(crate) fn next(&self) -> u64 {
+        self.shard.next
+    }
+
     /// Begins a load.
-    pub(crate) fn begin(&mut self, key: K, joinable: bool) -> Arc<Flight<K, V>> {
+    pub(crate) fn begin(&mut self, key: K, joinable: bool, by_task: bool) -> Arc<Flight<K, V>> {
         let number = self.shard.next;
         self.shard.next += 1;
-        let flight = Arc::new(Flight::new(key, number, joinable));
+        let flight = Arc::new(Flight::new(key, number, joinable, by_task));
         let hasher = &self.flights.hasher;
         self.shard.table.insert_unique(self.hash, Arc::clone(&flight), |flight| hasher.hash_one(&flight.key));
         flight

@@ -35,6 +35,8 @@ pub struct Function {
     shared_prefix: OnceLock<Result<Prefix, Error>>,
     /// Whether `Self` is part of its keys, so that its name need not be its own.
     is_method: bool,
+    /// Whether calls are tasks.
+    pub(crate) is_async: bool,
     /// A wrong setting is reported once, not at every call.
     told_setting: AtomicBool,
     pub(crate) counters: Counters,
@@ -61,6 +63,7 @@ impl Function {
             #[cfg(feature = "shared")]
             shared_prefix: OnceLock::new(),
             is_method: false,
+            is_async: false,
             told_setting: AtomicBool::new(false),
             counters: Counters::new(),
             slots: Slots::new(),
@@ -120,6 +123,13 @@ impl Function {
     #[must_use]
     pub const fn method(mut self) -> Self {
         self.is_method = true;
+        self
+    }
+
+    /// The function is an `async fn`.
+    #[must_use]
+    pub const fn asynchronous(mut self) -> Self {
+        self.is_async = true;
         self
     }
 

@@ -7,13 +7,15 @@ pub(crate) mod door;
 mod flight;
 mod flights;
 mod function;
+mod guard;
 mod io;
 mod operations;
 
-pub use call::{Begun, Guard, Open, Started, refresh, start};
+pub use call::{Begun, Open, Started, refresh, start};
 pub use cell::Instance;
 pub use door::LocalOnly;
 pub use function::{Function, Registered, check, count_bypass};
+pub use guard::Guard;
 pub use io::{Blocking, Io, Tasks, ready};
 #[cfg(feature = "shared")]
 pub use operations::invalidate_all;
@@ -81,23 +83,33 @@ where
         self.local.as_ref()?.peek(key).filter(Entry::is_fresh)
     }
 
-    /// Joins the load under way or begins one. `looks` says whether the caller's function has a local level.
-    fn enter(&self, key: &impl Lookup<K>, join: Join, looks: bool) -> Entered<K, V> {
+    /// Joins the load under way or begins one, for a call of this function.
+    fn enter(&self, function: &Function, key: &impl Lookup<K>, join: Join) -> Entered<K, V> {
+        // Dropped after the lock, since dropping a value runs its owner's code.
+        let _stale;
         let mut loads = self.flights.lock(key);
         if join == Join::Any {
             match loads.joinable(key) {
-                // The running code is what the load waits for: it runs the body itself.
-                Some(flight) if context::Mark::of(&**flight).is_inside() => {
-                    return Entered::Lead(loads.begin(key.to_key(), false));
-                }
-                Some(flight) => return Entered::Follow(Arc::clone(flight)),
+                Some(flight) if may_wait(function, flight) => return Entered::Follow(Arc::clone(flight)),
+                Some(_) => return Entered::Lead(loads.begin(key.to_key(), false, function.is_async)),
                 None => {}
             }
-            if looks && let Looked::Fresh(entry) = self.get(key) {
-                return Entered::Found(entry);
+            if function.local
+                && let Some(entry) = self.local.as_ref().and_then(|local| local.get(key))
+            {
+                if entry.is_fresh() {
+                    return Entered::Found(entry);
+                }
+                _stale = entry;
             }
         }
-        Entered::Lead(loads.begin(key.to_key(), join != Join::Alone))
+        Entered::Lead(loads.begin(key.to_key(), join != Join::Alone, function.is_async))
+    }
+
+    /// The load under way that a call of this function may wait for; else the number that the next load will have.
+    fn scout(&self, function: &Function, key: &impl Lookup<K>) -> Result<Arc<Flight<K, V>>, u64> {
+        let loads = self.flights.lock(key);
+        loads.joinable(key).filter(|flight| may_wait(function, flight)).map(Arc::clone).ok_or(loads.next())
     }
 
     /// Ends a load: stores what it brought unless it is doomed, and lets its followers go.
@@ -108,12 +120,14 @@ where
         origin: Origin,
         ending: impl FnOnce() -> Ending<V>,
     ) -> Finished {
+        // Dropped after the lock, since dropping a value runs its owner's code.
         let mut pushed_out = None;
+        let _unused;
         let mut loads = self.flights.lock(&Owned(&flight.key));
         loads.leave(&flight);
         let stores = entry.is_some() && flight.may_store(origin);
-        let followed = match (entry.filter(|_| stores), &self.local) {
-            (Some(entry), Some(local)) => {
+        let followed = match (entry, &self.local) {
+            (Some(entry), Some(local)) if stores => {
                 // Whatever is older and still under way must not overwrite this.
                 drop(loads.doom(&Owned(&flight.key), flight.number));
                 if origin == Origin::Loaded {
@@ -131,7 +145,10 @@ where
                     }
                 }
             }
-            _ => Some(flight),
+            (entry, _) => {
+                _unused = entry;
+                Some(flight)
+            }
         };
         drop(loads);
         if let Some(flight) = followed.filter(|flight| Arc::strong_count(flight) > 1) {
@@ -185,6 +202,12 @@ where
             local.remove_expired(key);
         }
     }
+}
+
+/// Whether a call of this function may wait for a load. The code that the load runs must not wait for itself: it runs
+/// the body. Nor must a thread wait for a task, which may need that thread to go on.
+fn may_wait<K, V>(function: &Function, flight: &Flight<K, V>) -> bool {
+    !context::Mark::of(flight).is_inside() && (function.is_async || !flight.by_task)
 }
 
 /// Lets the followers of a load go, also if copying the value for them panics: one of them leads.

@@ -1,6 +1,6 @@
 //! The operations beside a function: `f::invalidate(…)`, or `self.f_invalidate(…)` beside a method.
 
-use super::call::{body, run_async, signature, uncached};
+use super::call::{body, run_async, signature};
 use super::site::Site;
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -8,16 +8,8 @@ use syn::Signature;
 
 /// All companions.
 pub(super) fn all(site: &Site<'_>) -> TokenStream {
-    let operations = [
-        invalidate(site),
-        invalidate_all(site),
-        refresh(site),
-        peek(site),
-        put(site),
-        contains(site),
-        stats(site),
-        uncached(site),
-    ];
+    let operations =
+        [invalidate(site), invalidate_all(site), refresh(site), peek(site), put(site), contains(site), stats(site)];
     let key = site.is_shared().then(|| key(site));
     quote!(#(#operations)* #key)
 }

@@ -66,6 +66,9 @@ fn options(site: &Site<'_>) -> TokenStream {
     if site.model.place == Place::Method {
         calls.extend(quote!(.method()));
     }
+    if site.model.is_async() {
+        calls.extend(quote!(.asynchronous()));
+    }
     if let Some(source) = site.source() {
         calls.extend(quote!(.cache(#source)));
     }

@@ -43,9 +43,9 @@ pub(crate) fn expand(options: &Options, model: &Model) -> Expanded {
     let site = Site::new(options, model);
     let function = call::cached(&site);
     let companions = companion::all(&site);
-    let (statics, consts) = (function::holder(&site), site.consts());
+    let (statics, consts, body) = (function::holder(&site), site.consts(), call::uncached(&site));
     if model.place == Place::Method {
-        return Expanded { function, companions: quote!(#statics #consts #companions), ty: None };
+        return Expanded { function, companions: quote!(#body #statics #consts #companions), ty: None };
     }
     let (vis, name) = (&model.original.vis, &site.companion);
     let cfgs = model.original.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect::<Vec<_>>();
@@ -56,7 +56,11 @@ pub(crate) fn expand(options: &Options, model: &Model) -> Expanded {
         #[allow(non_camel_case_types, dead_code, unreachable_pub, clippy::module_name_repetitions)]
         #vis struct #name {}
     };
+    // The body stands apart, so that no lint is silenced in it.
     let companions = quote! {
+        #(#cfgs)*
+        #[allow(dead_code, unreachable_pub)]
+        impl #name { #body }
         #(#cfgs)*
         #[allow(dead_code, unused_variables, unreachable_pub, clippy::all, clippy::pedantic)]
         impl #name { #statics #consts #companions }

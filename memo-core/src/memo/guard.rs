@@ -1,0 +1,336 @@
+//! The lead of a load: run the body, store what it returned, let the followers go.
+
+use super::call::{Begun, MemoKey};
+use super::context::Mark;
+use super::door::{Door, Fetched, Shared};
+use super::flight::{Ending, Flight};
+use super::function::Function;
+use super::io::{Blocking, Io, Tasks, ready};
+use super::{Memo, Origin, Storing};
+use crate::Error;
+use crate::clock::{self, Stopwatch, Tick};
+use crate::events::Level;
+use crate::local::Entry;
+use crate::lookup::Owned;
+use crate::outcome::Outcome;
+use crate::stats::Count;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The lead of a load. Dropping it without [`run`](Guard::run) having ended hands the lead to a follower.
+pub struct Guard<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
+    function: &'static Function,
+    memo: &'static Memo<K, O::Value>,
+    /// `None` once the load has ended.
+    flight: Option<Arc<Flight<K, O::Value>>>,
+    door: D,
+    refreshes: bool,
+    asked: Asked,
+}
+
+/// Whether the shared level was asked before this load began.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    NotYet,
+    /// It had nothing, when the next load was to have this number: true until a load with it has ended.
+    Before(u64),
+    /// It failed, and is not asked again by this call, nor told what was loaded: a call waits once for a backend that
+    /// is down.
+    Failed,
+}
+
+impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
+    pub(super) fn new(
+        function: &'static Function,
+        memo: &'static Memo<K, O::Value>,
+        flight: Arc<Flight<K, O::Value>>,
+        door: D,
+        refreshes: bool,
+        asked: Asked,
+    ) -> Self {
+        Guard { function, memo, flight: Some(flight), door, refreshes, asked }
+    }
+
+    /// Asks the shared level, under the lead, so that one caller of a key asks.
+    pub(super) async fn fetch<I: Io>(mut self) -> Begun<O, K, D> {
+        let number = self.flight.as_ref().map(|flight| flight.number);
+        let knows = match self.asked {
+            Asked::NotYet => false,
+            Asked::Before(next) => number == Some(next),
+            Asked::Failed => true,
+        };
+        if D::SHARED && !knows {
+            match self.door.fetch::<I>(self.function).await {
+                Fetched::Value(found) => return Begun::Hit(self.end_with(found)),
+                Fetched::Nothing => {}
+                Fetched::Failed(error) => {
+                    self.function.report(&error);
+                    self.asked = Asked::Failed;
+                }
+            }
+        }
+        Begun::Miss(self)
+    }
+
+    fn end_with(mut self, found: Shared<O::Value>) -> O::Return {
+        shared_hit(self.function, &self.door, &found);
+        let left = shorter(found.left, self.function.trusted_time());
+        let keeps = self.function.local && left != Some(Duration::ZERO);
+        let entry = keeps.then(|| entry(found.value.clone(), left));
+        if let Some(flight) = self.flight.take() {
+            self.memo.finish(flight, entry, Origin::Fetched, || Ending::Value(found.value.clone()));
+        }
+        O::from_value(found.value)
+    }
+
+    /// Runs the body, stores what it returned if `keep` says so, and lets the followers go.
+    #[inline(never)]
+    pub fn run(self, body: impl FnOnce() -> O::Return, keep: impl FnOnce(&O::Value) -> bool) -> O::Return {
+        self.run_checked(body, keep).0
+    }
+
+    /// Runs the body as a task, stores what it returned if `keep` says so, and lets the followers go.
+    pub async fn run_async(
+        self,
+        body: impl Future<Output = O::Return>,
+        keep: impl FnOnce(&O::Value) -> bool,
+    ) -> O::Return {
+        self.run_checked_async(body, keep).await.0
+    }
+
+    /// As [`run_async`](Guard::run_async) without a shared level: what the body returned crosses no await, so it need
+    /// not be `Send`.
+    pub async fn run_local_async(
+        self,
+        body: impl Future<Output = O::Return>,
+        keep: impl FnOnce(&O::Value) -> bool,
+    ) -> O::Return {
+        let (returned, cost) = self.load_async(body).await;
+        self.complete_locally(returned, cost, keep)
+    }
+
+    /// As [`run`](Guard::run), and whether the shared level took the value.
+    pub fn run_checked(
+        self,
+        body: impl FnOnce() -> O::Return,
+        keep: impl FnOnce(&O::Value) -> bool,
+    ) -> (O::Return, Result<(), Error>) {
+        let watch = Stopwatch::start();
+        let returned = {
+            let _inside = self.mark().map(Mark::enter);
+            body()
+        };
+        let cost = watch.elapsed();
+        if D::SHARED {
+            ready(self.complete::<Blocking>(returned, cost, keep))
+        } else {
+            (self.complete_locally(returned, cost, keep), Ok(()))
+        }
+    }
+
+    /// As [`run_async`](Guard::run_async), and whether the shared level took the value.
+    pub async fn run_checked_async(
+        self,
+        body: impl Future<Output = O::Return>,
+        keep: impl FnOnce(&O::Value) -> bool,
+    ) -> (O::Return, Result<(), Error>) {
+        let (returned, cost) = self.load_async(body).await;
+        self.complete::<Tasks>(returned, cost, keep).await
+    }
+
+    async fn load_async(&self, body: impl Future<Output = O::Return>) -> (O::Return, Duration) {
+        let watch = Stopwatch::start();
+        let mark = self.mark();
+        let mut body = pin!(body);
+        let returned = poll_fn(|context| {
+            let _inside = mark.map(Mark::enter);
+            body.as_mut().poll(context)
+        })
+        .await;
+        (returned, watch.elapsed())
+    }
+
+    /// Stores a value that a caller brought, as a load that took no time.
+    pub(super) async fn put<I: Io>(mut self, value: O::Value) -> Result<(), Error> {
+        let (entry, stored) = self.store::<I>(&value, Duration::ZERO).await;
+        if let Some(flight) = self.flight.take() {
+            let finished = self.memo.finish(flight, entry, Origin::Loaded, || Ending::Value(value));
+            self.function.counters.add(Count::Evicted, finished.evicted as u64);
+        }
+        stored
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        self.flight.as_deref().map(Mark::of)
+    }
+
+    /// Ends the load at both levels.
+    async fn complete<I: Io>(
+        self,
+        returned: O::Return,
+        cost: Duration,
+        keep: impl FnOnce(&O::Value) -> bool,
+    ) -> (O::Return, Result<(), Error>) {
+        let (entry, stored) = match O::value(&returned).filter(|value| keep(value)) {
+            Some(value) => self.store::<I>(value, cost).await,
+            None if self.replaces_nothing(&returned) => (None, self.forget::<I>().await),
+            None => (None, Ok(())),
+        };
+        (self.end(returned, cost, entry), stored)
+    }
+
+    /// Whether a refresh brought a value that is not to be kept, so that the one before must go.
+    fn replaces_nothing(&self, returned: &O::Return) -> bool {
+        self.refreshes && O::value(returned).is_some()
+    }
+
+    /// Drops the value before this load, at both levels.
+    async fn forget<I: Io>(&self) -> Result<(), Error> {
+        let Some(flight) = &self.flight else { return Ok(()) };
+        let (_, storing) = self.memo.drop_entry(&Owned(&flight.key), flight.number);
+        if !D::SHARED {
+            return Ok(());
+        }
+        I::stored(storing.into_iter().map(|flight| flight as Arc<dyn Storing>).collect()).await?;
+        let removed = self.door.remove::<I>().await;
+        removed.map(drop).inspect_err(|error| self.function.report(error))
+    }
+
+    /// Ends the load without a shared level.
+    fn complete_locally(self, returned: O::Return, cost: Duration, keep: impl FnOnce(&O::Value) -> bool) -> O::Return {
+        let value = O::value(&returned).filter(|value| keep(value));
+        let entry = value.and_then(|value| self.local_entry(value).ok()?);
+        if value.is_none() && self.replaces_nothing(&returned) {
+            // Without a shared level there is nothing to wait for, and nothing that can fail.
+            let _always_ok = ready(self.forget::<Blocking>());
+        }
+        self.end(returned, cost, entry)
+    }
+
+    /// Ends the load: counts it, stores the entry in the local level and lets the followers go.
+    fn end(mut self, returned: O::Return, cost: Duration, entry: Option<Entry<O::Value>>) -> O::Return {
+        let function = self.function;
+        if !self.refreshes {
+            function.count(Count::Misses);
+        }
+        function.count(Count::Loads);
+        function.counters.add(Count::LoadNanos, u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX));
+        if O::value(&returned).is_none() {
+            function.count(Count::LoadErrors);
+        }
+        if let Some(flight) = self.flight.take() {
+            let keeps = entry.is_some();
+            let ending = || match O::value(&returned) {
+                Some(value) => Ending::Value(value.clone()),
+                None => O::to_shared_error(&returned).map_or(Ending::Unshared, Ending::Error),
+            };
+            let finished = self.memo.finish(flight, entry, Origin::Loaded, ending);
+            function.counters.add(Count::Evicted, finished.evicted as u64);
+            if keeps && !finished.stored {
+                function.count(Count::Discarded);
+            }
+        }
+        function.tell_miss(|call| {
+            let mut call = self.door.describe(call);
+            call.load_time = Some(cost);
+            call
+        });
+        returned
+    }
+
+    /// The entry for the local level, if it is to hold one; an error for a timeout of zero.
+    fn local_entry(&self, value: &O::Value) -> Result<Option<Entry<O::Value>>, Error> {
+        let timeout = self.function.fresh_time().inspect_err(|error| self.function.report(error))?;
+        let trusted = if D::SHARED { self.function.trusted_time() } else { None };
+        let left = shorter(timeout, trusted);
+        Ok((self.function.local && left != Some(Duration::ZERO)).then(|| entry(value.clone(), left)))
+    }
+
+    /// Stores in the shared level; the entry for the local one, and whether the shared one took the value.
+    async fn store<I: Io>(&self, value: &O::Value, cost: Duration) -> (Option<Entry<O::Value>>, Result<(), Error>) {
+        let timeout = match self.function.fresh_time() {
+            Ok(timeout) => timeout,
+            Err(error) => {
+                self.function.report(&error);
+                return (None, Err(error));
+            }
+        };
+        let mut stored = Ok(());
+        if D::SHARED && self.asked != Asked::Failed {
+            stored = self.store_shared::<I>(value, timeout, cost).await;
+            if let Err(error) = &stored {
+                self.function.report(error);
+            }
+        }
+        if D::SHARED
+            && !self.function.local
+            && let Some(flight) = &self.flight
+        {
+            self.memo.outdate(flight);
+        }
+        (self.local_entry(value).unwrap_or(None), stored)
+    }
+
+    /// Writes under the flight's announcement, so that whoever dooms this load waits for the write to be over and
+    /// removes what it wrote.
+    async fn store_shared<I: Io>(
+        &self,
+        value: &O::Value,
+        timeout: Option<Duration>,
+        cost: Duration,
+    ) -> Result<(), Error> {
+        let Some(flight) = &self.flight else { return Ok(()) };
+        let older = self.memo.supersede(flight).into_iter().map(|flight| flight as Arc<dyn Storing>).collect();
+        I::stored(older).await?;
+        if !flight.start_storing() {
+            return Ok(());
+        }
+        let _storing = StopStoring(flight);
+        self.door.store::<I>(value, timeout, cost).await
+    }
+}
+
+/// Ends the announcement of a write, also when its future is dropped.
+struct StopStoring<'a, K, V: Clone>(&'a Flight<K, V>);
+
+impl<K, V: Clone> Drop for StopStoring<'_, K, V> {
+    fn drop(&mut self) {
+        self.0.stop_storing();
+    }
+}
+
+impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Drop for Guard<O, K, D> {
+    fn drop(&mut self) {
+        if let Some(flight) = self.flight.take() {
+            self.memo.finish(flight, None, Origin::Loaded, || Ending::Abandoned);
+        }
+    }
+}
+
+/// Counts a hit in the shared level, and tells the hook.
+pub(super) fn shared_hit<V>(function: &'static Function, door: &impl Door<V>, found: &Shared<V>) {
+    function.count(Count::SharedHits);
+    function.tell_hit(|call| {
+        let mut call = door.describe(call);
+        call.level = Some(Level::Shared);
+        call.age = Some(found.age);
+        call.time_to_expiry = found.left;
+        call
+    });
+}
+
+/// An entry stored now, fresh for `left`.
+pub(super) fn entry<V>(value: V, left: Option<Duration>) -> Entry<V> {
+    let created = clock::now();
+    Entry { value, created, deadline: left.map_or(Tick::NEVER, |left| created.after(left)) }
+}
+
+/// The shorter of two times, where `None` is for ever.
+pub(super) fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
