@@ -13,6 +13,7 @@ use memokit::{FileCache, RedisCache};
 use memokit_benches::{Contender, Measured, Random, is_measuring, take_turns};
 use redis::Connection;
 use redis::aio::MultiplexedConnection;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use server::{Server, find_program};
 use std::error::Error;
@@ -74,6 +75,36 @@ functions! {
     "redis": redis_10_000 of 10_000;
     "redis": (async) redis_async_100 of 100;
     "redis": (async) redis_async_10_000 of 10_000;
+}
+
+/// What a query gives: as much as a [`Page`], of many small parts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Row {
+    id: u64,
+    name: String,
+    price: f64,
+    tags: Vec<String>,
+}
+
+fn rows(id: u64, count: u64) -> Vec<Row> {
+    LOADS.fetch_add(1, Ordering::Relaxed);
+    let row = |n| Row {
+        id: n,
+        name: format!("article {n} of {id}"),
+        price: 9.95,
+        tags: vec!["new".into(), "in stock".into(), "blue".into()],
+    };
+    (0..count).map(row).collect()
+}
+
+#[memokit::cached(cache = "file", local = false)]
+fn file_rows(id: u64) -> Vec<Row> {
+    rows(id, 16)
+}
+
+#[memokit::cached(cache = "file", local = false)]
+fn file_more_rows(id: u64) -> Vec<Row> {
+    rows(id, 64)
 }
 
 fn main() -> ExitCode {
@@ -142,7 +173,9 @@ fn file() -> Result<(), Box<dyn Error>> {
     memokit::register("file", std::sync::Arc::new(FileCache::open(folder.path().join("memokit"))?));
     file_of("100 B", folder.path(), file_100, file_100::key)?;
     file_of("1 KB", folder.path(), file_1_000, file_1_000::key)?;
-    file_of("4 KB", folder.path(), file_4_000, file_4_000::key)
+    file_of("4 KB", folder.path(), file_4_000, file_4_000::key)?;
+    file_of("1 KB in 16 rows", folder.path(), file_rows, file_rows::key)?;
+    file_of("4 KB in 64 rows", folder.path(), file_more_rows, file_more_rows::key)
 }
 
 /// LMDB with nothing around it, set up as the file cache sets it up.
@@ -178,14 +211,14 @@ impl Engine {
     }
 }
 
-fn file_of<const SIZE: usize>(
+fn file_of<V: Serialize + DeserializeOwned>(
     size: &str,
     folder: &Path,
-    call: fn(u64) -> Page<SIZE>,
+    call: fn(u64) -> V,
     key: impl Fn(u64) -> Result<memokit::Key, memokit::Error>,
 ) -> Result<(), Box<dyn Error>> {
-    let by_hand = Engine::open(&folder.join(format!("by hand {SIZE}")))?;
-    let bare = Engine::open(&folder.join(format!("bare {SIZE}")))?;
+    let by_hand = Engine::open(&folder.join(format!("by hand {size}")))?;
+    let bare = Engine::open(&folder.join(format!("bare {size}")))?;
     let mut keys = Vec::new();
     for id in 0..ENTRIES {
         let page = call(id);
@@ -198,7 +231,7 @@ fn file_of<const SIZE: usize>(
     }
 
     let key_of = |id| &keys[usize::try_from(id).unwrap_or(0)];
-    let decode = |bytes: &[u8]| postcard::from_bytes::<Page<SIZE>>(bytes).expect("what was stored");
+    let decode = |bytes: &[u8]| postcard::from_bytes::<V>(bytes).expect("what was stored");
     let contenders = [
         Contender::new(MEMOKIT, |thread, calls| ids(thread, calls).for_each(|id| drop(black_box(call(id))))),
         Contender::new(BARE, |thread, calls| {

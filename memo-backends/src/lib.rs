@@ -5,10 +5,10 @@ pub mod file;
 pub mod memory;
 mod number;
 #[cfg(feature = "redis")]
-mod redis;
+pub mod redis;
 
 #[cfg(feature = "file")]
 pub use file::FileCache;
 pub use memory::MemoryCache;
 #[cfg(feature = "redis")]
-pub use redis::{RedisCache, RedisCacheBuilder};
+pub use redis::RedisCache;

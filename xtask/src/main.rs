@@ -18,7 +18,7 @@ Usage: cargo xtask <command>
 
 Commands:
   test    All tests: the workspace with all features (unit, integration, doc tests; examples are built), memokit with
-          its default features, each feature by itself (check), the crates under tests/consumer
+          its default features and with each feature by itself (check), the crates under tests/consumer
   bench   The benches, beside other libraries and by hand; prints tables and how to read them. Some minutes
   ci      What a change must pass: format, clippy, test, rustdoc
 
