@@ -18,6 +18,7 @@ use std::time::Duration;
 ///
 /// Expressions of the attribute are functions here, since a `static` can't hold what only run time knows. They are
 /// asked when they are needed: a timeout at every store, a capacity once.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the attribute, or what it stands on")]
 pub struct Function {
     pub(crate) name: &'static str,
     pub(crate) prefix: Option<&'static str>,
