@@ -1,6 +1,6 @@
 //! A hit allocates nothing. An allocator that counts is the whole process's, hence a binary of its own; it counts for
 //! each thread, so that the threads of the other tests don't matter.
-
+#![allow(clippy::unnecessary_wraps, clippy::unused_async, reason = "samples of what users write")]
 #![allow(unsafe_code, reason = "a global allocator can't be written without")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::needless_pass_by_value, clippy::trivially_copy_pass_by_ref, reason = "the forms are what is tested")]

@@ -1,5 +1,5 @@
 //! Arguments of every form, as parts of a key: two different calls never share an entry.
-
+#![allow(clippy::boxed_local, clippy::uninlined_format_args, reason = "samples of what users write")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::needless_pass_by_value, clippy::trivially_copy_pass_by_ref, reason = "the forms are what is tested")]
 #![allow(clippy::ref_option, clippy::ptr_arg, reason = "the forms are what is tested")]

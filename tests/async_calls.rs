@@ -1,5 +1,5 @@
 //! Cached async functions: everything that is not single flight.
-
+#![allow(clippy::unused_async, reason = "samples of what users write")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use memokit::cached;

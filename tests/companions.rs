@@ -1,5 +1,5 @@
 //! What the operations beside a function do, and what they count.
-
+#![allow(clippy::unnecessary_wraps, reason = "samples of what users write")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use memokit::cached;

@@ -1,5 +1,5 @@
 //! Cached methods and associated functions, and functions in unusual places.
-
+#![allow(clippy::unnecessary_wraps, unused_braces, reason = "samples of what users write")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::trivially_copy_pass_by_ref, clippy::unused_self, reason = "the receivers are what is tested")]
 

@@ -1,5 +1,5 @@
 //! What each option of the attribute does to the calls of one process.
-
+#![allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps, reason = "samples of what users write")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::ptr_arg, reason = "a predicate takes the value as it is stored")]
 

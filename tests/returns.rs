@@ -1,5 +1,5 @@
 //! Return types: what of them is stored, and what followers of a failed load get.
-
+#![allow(clippy::unused_unit, reason = "samples of what users write")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::unnecessary_wraps, reason = "the return types are what is tested")]
 

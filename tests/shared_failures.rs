@@ -1,4 +1,5 @@
 //! A shared level that fails, lies, panics, or whose caller goes away: the call returns what the body returns.
+#![allow(clippy::unused_async, reason = "samples of what users write")]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod support;

@@ -1,4 +1,5 @@
 //! Functions that share a prefix, and functions that must not share anything.
+#![allow(clippy::unnecessary_wraps, reason = "samples of what users write")]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use memokit::cached;

@@ -1,4 +1,5 @@
 //! Timeouts of the shared level and of the local copies in front of it, under a clock that stands still.
+#![allow(clippy::unused_async, reason = "samples of what users write")]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod support;

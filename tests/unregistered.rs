@@ -1,4 +1,5 @@
 //! A name that nobody registered. In a binary of its own, since `memokit::check` looks at every function there is.
+#![allow(clippy::unused_async, reason = "samples of what users write")]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use memokit::{ErrorKind, MemoryCache, cached};

@@ -106,7 +106,13 @@ pub(super) fn uncached(site: &Site<'_>) -> TokenStream {
     let vis = &model.original.vis;
     let mut signature = model.original.sig.clone();
     signature.ident = site.named("uncached");
-    let block = model.original.block.to_token_stream();
+    let mut block = model.original.block.to_token_stream();
+    let used = site.used_by_options();
+    if !used.is_empty() {
+        // The attribute uses them, so the body need not.
+        let statements = &model.original.block.stmts;
+        block = quote!({ #(let _ = &#used;)* #(#statements)* });
+    }
     let doc = format!("Runs the body of `{}`; nothing is looked up and nothing is stored.", model.name());
     quote! {
         #(#attrs)*

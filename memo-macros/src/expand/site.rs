@@ -173,6 +173,17 @@ impl<'a> Site<'a> {
         self.options.ignore.iter().flat_map(|ignore| &ignore.value).any(|ignored| ignored == name)
     }
 
+    /// The arguments that expressions of the attribute mention.
+    pub(super) fn used_by_options(&self) -> Vec<&'a Ident> {
+        let given = [&self.options.bypass, &self.options.refresh, &self.options.key];
+        let uses = |name: &str| {
+            let mut given = given.into_iter().flatten();
+            given.any(|given| mentions(given.value.to_token_stream(), name))
+        };
+        let named = self.model.arguments.iter().filter(|argument| argument.is_named);
+        named.map(|argument| &argument.ident).filter(|ident| uses(&ident.to_string())).collect()
+    }
+
     /// An argument leaves the key if it is ignored, or if it only says whether to bypass or to refresh.
     fn is_key(&self, argument: &Argument) -> bool {
         let name = argument.ident.to_string();
