@@ -24,6 +24,9 @@ pub trait Outcome: Copy + Send + Sync {
     /// The part that is stored; `None` for an error.
     fn value(returned: &Self::Return) -> Option<&Self::Value>;
 
+    /// The part that is stored, by itself.
+    fn into_value(returned: Self::Return) -> Option<Self::Value>;
+
     /// What a hit returns.
     fn from_value(value: Self::Value) -> Self::Return;
 
@@ -130,6 +133,10 @@ impl<R: Clone + Send + Sync> Outcome for Whole<R> {
         Some(returned)
     }
 
+    fn into_value(returned: R) -> Option<R> {
+        Some(returned)
+    }
+
     #[inline]
     fn from_value(value: R) -> R {
         value
@@ -157,6 +164,10 @@ impl<T: Clone + Send + Sync, E: Clone + Send + Sync> Outcome for SharingResult<T
     #[inline]
     fn value(returned: &Result<T, E>) -> Option<&T> {
         returned.as_ref().ok()
+    }
+
+    fn into_value(returned: Result<T, E>) -> Option<T> {
+        returned.ok()
     }
 
     #[inline]
@@ -188,6 +199,10 @@ impl<T: Clone + Send + Sync, E> Outcome for OwningResult<T, E> {
         returned.as_ref().ok()
     }
 
+    fn into_value(returned: Result<T, E>) -> Option<T> {
+        returned.ok()
+    }
+
     #[inline]
     fn from_value(value: T) -> Result<T, E> {
         Ok(value)
@@ -208,92 +223,14 @@ impl<T: Clone + Send + Sync, E> Outcome for OwningResult<T, E> {
     }
 }
 
-/// What `put` takes: the value that is stored, or all that the function returns.
-pub trait Accept<X>: Outcome {
-    /// The value to store; `None` for an error, which is not stored.
-    fn accept(given: X) -> Option<Self::Value>;
+/// What `put` stores of a return value that it was given; `None` for an error.
+pub fn value_of<O: Outcome>(_outcome: O, returned: O::Return) -> Option<O::Value> {
+    O::into_value(returned)
 }
 
-impl<R: Clone + Send + Sync + 'static> Accept<R> for Whole<R> {
-    fn accept(given: R) -> Option<R> {
-        Some(given)
-    }
-}
-
-impl<T, E> Accept<Result<T, E>> for SharingResult<T, E>
-where
-    T: Clone + Send + Sync + 'static,
-    E: Clone + Send + Sync + 'static,
-{
-    fn accept(given: Result<T, E>) -> Option<T> {
-        given.ok()
-    }
-}
-
-impl<T: Clone + Send + Sync + 'static, E: 'static> Accept<Result<T, E>> for OwningResult<T, E> {
-    fn accept(given: Result<T, E>) -> Option<T> {
-        given.ok()
-    }
-}
-
-impl<T, E> Accept<T> for SharingResult<T, E>
-where
-    T: Clone + Send + Sync + 'static,
-    E: Clone + Send + Sync + 'static,
-{
-    fn accept(given: T) -> Option<T> {
-        Some(given)
-    }
-}
-
-impl<T: Clone + Send + Sync + 'static, E: 'static> Accept<T> for OwningResult<T, E> {
-    fn accept(given: T) -> Option<T> {
-        Some(given)
-    }
-}
-
-/// What `peek` gives: the stored value, or that as the function would return it.
-pub trait Present<X>: Outcome {
-    /// The stored value as the caller sees it.
-    fn present(value: Self::Value) -> X;
-}
-
-impl<R: Clone + Send + Sync + 'static> Present<R> for Whole<R> {
-    fn present(value: R) -> R {
-        value
-    }
-}
-
-impl<T, E> Present<Result<T, E>> for SharingResult<T, E>
-where
-    T: Clone + Send + Sync + 'static,
-    E: Clone + Send + Sync + 'static,
-{
-    fn present(value: T) -> Result<T, E> {
-        Ok(value)
-    }
-}
-
-impl<T: Clone + Send + Sync + 'static, E: 'static> Present<Result<T, E>> for OwningResult<T, E> {
-    fn present(value: T) -> Result<T, E> {
-        Ok(value)
-    }
-}
-
-impl<T, E> Present<T> for SharingResult<T, E>
-where
-    T: Clone + Send + Sync + 'static,
-    E: Clone + Send + Sync + 'static,
-{
-    fn present(value: T) -> T {
-        value
-    }
-}
-
-impl<T: Clone + Send + Sync + 'static, E: 'static> Present<T> for OwningResult<T, E> {
-    fn present(value: T) -> T {
-        value
-    }
+/// What `peek` gives where it gives a whole return value.
+pub fn returned<O: Outcome>(_outcome: O, value: O::Value) -> O::Return {
+    O::from_value(value)
 }
 
 /// An `Option`, for `cache_none = false`.

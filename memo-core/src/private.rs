@@ -5,7 +5,7 @@ pub use crate::memo::{
     Begun, Blocking, Function, Guard, Instance, Io, LocalOnly, Open, Operation, Registered, Started, Tasks,
     count_bypass, invalidate_all_local, operation, put, put_local, ready, refresh, start,
 };
-pub use crate::outcome::{AnyResult, AnyReturn, MaybeNone, Outcome, Returns};
+pub use crate::outcome::{AnyResult, AnyReturn, MaybeNone, Outcome, Returns, returned, value_of};
 pub use inventory;
 
 #[cfg(feature = "shared")]

@@ -120,17 +120,16 @@ impl Model {
         }
     }
 
-    /// What `peek` gives and `put` takes: the `T` of a return type that is spelled `Result<T, …>`, else all of it.
-    pub(crate) fn value(&self) -> Type {
-        let returned = self.returned();
-        let Type::Path(path) = &returned else { return returned };
-        let Some(last) = path.path.segments.last().filter(|last| last.ident == "Result") else { return returned };
-        let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return returned };
-        let first = arguments.args.iter().find_map(|argument| match argument {
+    /// The `T` of a return type that is spelled `Result<T, …>`: what `peek` gives and `put` takes. `None` where they give
+    /// and take all that the function returns.
+    pub(crate) fn value(&self) -> Option<Type> {
+        let Type::Path(path) = self.returned() else { return None };
+        let last = path.path.segments.last().filter(|last| last.ident == "Result")?;
+        let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+        arguments.args.iter().find_map(|argument| match argument {
             syn::GenericArgument::Type(ty) => Some(ty.clone()),
             _ => None,
-        });
-        first.unwrap_or(returned)
+        })
     }
 
     /// `#[cfg]` and the lint levels, which must hold for everything that is generated.

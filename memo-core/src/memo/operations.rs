@@ -8,7 +8,7 @@ use super::io::{Blocking, Io, ready};
 use super::{Memo, Storing};
 use crate::Error;
 use crate::lookup::{Owned, Parts};
-use crate::outcome::{Accept, Outcome, Present};
+use crate::outcome::Outcome;
 use crate::stats::Count;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -68,25 +68,19 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
 
     /// The value in this process, if it is fresh.
     #[must_use]
-    pub fn peek_local<X>(self) -> Option<X>
-    where
-        O: Present<X>,
-    {
-        self.memo.peek(&Owned(&self.key)).map(|entry| O::present(entry.value))
+    pub fn peek_local(self) -> Option<O::Value> {
+        self.memo.peek(&Owned(&self.key)).map(|entry| entry.value)
     }
 
     /// The value at either level, if it is fresh.
-    pub async fn peek<I: Io, X>(self) -> Result<Option<X>, Error>
-    where
-        O: Present<X>,
-    {
+    pub async fn peek<I: Io>(self) -> Result<Option<O::Value>, Error> {
         if self.function.local
             && let Some(entry) = self.memo.peek(&Owned(&self.key))
         {
-            return Ok(Some(O::present(entry.value)));
+            return Ok(Some(entry.value));
         }
         match self.door.fetch::<I>(self.function).await {
-            Fetched::Value(found) => Ok(Some(O::present(found.value))),
+            Fetched::Value(found) => Ok(Some(found.value)),
             Fetched::Nothing => Ok(None),
             Fetched::Failed(error) => Err(error),
         }
@@ -111,25 +105,22 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     }
 }
 
-/// Stores a value under a call's key, as if the call had loaded it now. An error that is given is not stored.
-pub async fn put<I: Io, T: ?Sized, O, P, M, X>(
+/// Stores a value under a call's key, as if the call had loaded it now; nothing for `None`.
+pub async fn put<I: Io, T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
     _outcome: O,
     parts: P,
     door: M,
-    given: X,
+    value: Option<O::Value>,
 ) -> Result<(), Error>
 where
-    O: Outcome + 'static + Accept<X>,
+    O: Outcome + 'static,
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
-    let guard = lead::<T, O, P, M>(function, instance, parts, door);
-    match O::accept(given) {
-        Some(value) => guard.put::<I>(value).await,
-        None => Ok(()),
-    }
+    let Some(value) = value else { return Ok(()) };
+    lead::<T, O, P, M>(function, instance, parts, door).put::<I>(value).await
 }
 
 /// Drops every entry of a function in this process, those of all its instantiations.
@@ -156,17 +147,17 @@ pub async fn invalidate_all<I: Io>(function: &'static Function) -> Result<(), Er
 }
 
 /// [`put`] without a shared level, which can't fail but for a timeout of zero; that is reported where it is stored.
-pub fn put_local<T: ?Sized, O, P, M, X>(
+pub fn put_local<T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
     outcome: O,
     parts: P,
     door: M,
-    given: X,
+    value: Option<O::Value>,
 ) where
-    O: Outcome + 'static + Accept<X>,
+    O: Outcome + 'static,
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
-    let _reported = ready(put::<Blocking, T, O, P, M, X>(function, instance, outcome, parts, door, given));
+    let _reported = ready(put::<Blocking, T, O, P, M>(function, instance, outcome, parts, door, value));
 }

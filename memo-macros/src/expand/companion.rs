@@ -121,10 +121,17 @@ fn refresh(site: &Site<'_>) -> TokenStream {
 
 fn peek(site: &Site<'_>) -> TokenStream {
     let (private, prelude, call, value) = (&site.private, site.prelude(), site.call(), site.model.value());
+    // Where the value is not spelled, it is given as the function would return it.
+    let outcome = site.outcome();
+    let whole = value.is_none().then(|| quote!(.map(|__memokit_value| #private::returned(#outcome, __memokit_value))));
     let run = match site.is_shared() {
-        true => run(site, |io| quote!(__memokit_operation.peek::<#io, #value>())),
-        false => quote!(__memokit_operation.peek_local::<#value>()),
+        true => {
+            let found = run(site, |io| quote!(__memokit_operation.peek::<#io>()));
+            quote!(#found.map(|__memokit_found| __memokit_found #whole))
+        }
+        false => quote!(__memokit_operation.peek_local() #whole),
     };
+    let value = value.unwrap_or_else(|| site.model.returned());
     let signature = like_the_function(site, "peek", &result(site, quote!(::core::option::Option<#value>)));
     let body = quote! {
         #prelude
@@ -141,10 +148,16 @@ fn peek(site: &Site<'_>) -> TokenStream {
 
 fn put(site: &Site<'_>) -> TokenStream {
     let (private, prelude, call, value) = (&site.private, site.prelude(), site.call(), site.model.value());
-    let run = match site.is_shared() {
-        true => run(site, |io| quote!(#private::put::<#io, _, _, _, _, #value>(#call, __memokit_value))),
-        false => quote!(#private::put_local::<_, _, _, _, #value>(#call, __memokit_value)),
+    let outcome = site.outcome();
+    let given = match &value {
+        Some(_) => quote!(::core::option::Option::Some(__memokit_value)),
+        None => quote!(#private::value_of(#outcome, __memokit_value)),
     };
+    let run = match site.is_shared() {
+        true => run(site, |io| quote!(#private::put::<#io, _, _, _, _>(#call, #given))),
+        false => quote!(#private::put_local(#call, #given)),
+    };
+    let value = value.unwrap_or_else(|| site.model.returned());
     let mut signature = like_the_function(site, "put", &result(site, quote!(())));
     signature.inputs.push(syn::parse_quote!(__memokit_value: #value));
     let body = quote!(#prelude #run);

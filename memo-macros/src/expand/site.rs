@@ -63,12 +63,15 @@ impl<'a> Site<'a> {
 
     /// The arguments that say to the core which call is meant: function, instance, outcome, parts of the key, door.
     pub(super) fn call(&self) -> TokenStream {
-        let private = &self.private;
         let function = self.path(&self.holder());
-        let returned = self.model.returned();
-        let outcome = quote_spanned!(returned.span()=> #private::Returns::<#returned>::new().outcome());
-        let (instance, parts, door) = (self.instance(), self.parts(), self.door());
+        let (instance, outcome, parts, door) = (self.instance(), self.outcome(), self.parts(), self.door());
         quote!(#function(), #instance, #outcome, #parts, #door)
+    }
+
+    /// Which part of the return value is stored.
+    pub(super) fn outcome(&self) -> TokenStream {
+        let (private, returned) = (&self.private, self.model.returned());
+        quote_spanned!(returned.span()=> #private::Returns::<#returned>::new().outcome())
     }
 
     /// The traits that method resolution needs.
