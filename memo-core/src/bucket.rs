@@ -19,9 +19,10 @@ use std::time::Duration;
 /// Values of one type under a prefix of a cache, for what is no function's result: sessions, counters, hand-made
 /// entries.
 ///
-/// Keys are of any type that serializes; what is equal as data is one key, so `"a"` finds what `String::from("a")`
-/// stored. Unlike a cached function, which fails open, a bucket says what went wrong: every operation returns a
-/// `Result`, of any kind that the backend gives.
+/// Keys are of any type that serializes; what is of one type and equal as data is one key, so `"a"` finds what
+/// `String::from("a")` stored. The width of a number is part of its type: `1_u8` and `1_i32` are two keys. Unlike a cached
+/// function, which fails open, a bucket says what went wrong: every operation returns a `Result`, of any kind that the
+/// backend gives.
 ///
 /// Every operation has an async twin that ends in `_async`. A twin that is dropped before it is done may or may not
 /// have been carried out.

@@ -3,7 +3,9 @@
 //! ```text
 //! start    hit in the local level            -> Started::Hit
 //!          else join a load or begin one     -> Open::Follow / Open::Lead
-//! settle   follower: wait                    -> Begun::Hit, or lead after all
+//!          or, without a local level         -> Open::Seek
+//! settle   seeker: ask the shared level      -> Begun::Hit, or join or lead
+//!          follower: wait                    -> Begun::Hit, or lead after all
 //!          leader: ask the shared level      -> Begun::Hit
 //!                                            -> Begun::Miss(Guard)
 //! run      body, store, let followers go

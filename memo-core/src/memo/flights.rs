@@ -7,12 +7,13 @@
 //! Lock order: a shard of this table, then a flight's state, then the engine of the local level. Inside these locks
 //! runs no code of users but `Hash`, `Eq` and `Clone` of keys, and `Clone` of values.
 
+use super::Storing;
 use super::flight::Flight;
 use crate::lookup::Lookup;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use parking_lot::{Mutex, MutexGuard};
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
 const SHARDS: usize = 16;
@@ -28,7 +29,7 @@ pub(crate) struct Flights<K, V> {
     hasher: RandomState,
 }
 
-impl<K: std::hash::Hash + Eq, V: Clone> Flights<K, V> {
+impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Flights<K, V> {
     pub(crate) fn new() -> Self {
         Flights {
             shards: std::array::from_fn(|_| Mutex::new(Shard { table: HashTable::new(), next: 0 })),
@@ -43,10 +44,12 @@ impl<K: std::hash::Hash + Eq, V: Clone> Flights<K, V> {
     }
 
     /// Takes every load out of the table and dooms it; those that are writing to the shared level.
-    pub(crate) fn doom_all(&self) -> Vec<Arc<Flight<K, V>>> {
+    pub(crate) fn doom_all(&self) -> Vec<Arc<dyn Storing>> {
         let mut storing = Vec::new();
         for shard in &self.shards {
-            storing.extend(shard.lock().table.drain().filter(|flight| flight.doom()));
+            let mut shard = shard.lock();
+            let doomed = shard.table.drain().filter(|flight| flight.doom());
+            storing.extend(doomed.map(|flight| flight as Arc<dyn Storing>));
         }
         storing
     }
@@ -64,7 +67,7 @@ pub(crate) struct Loads<'a, K, V> {
     shard: MutexGuard<'a, Shard<K, V>>,
 }
 
-impl<K: std::hash::Hash + Eq, V: Clone> Loads<'_, K, V> {
+impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Loads<'_, K, V> {
     /// A load of this key that its callers may join.
     pub(crate) fn joinable<L: Lookup<K>>(&self, key: &L) -> Option<&Arc<Flight<K, V>>> {
         self.shard.table.iter_hash(self.hash).find(|flight| flight.joinable && key.equivalent(&flight.key))
@@ -94,8 +97,8 @@ impl<K: std::hash::Hash + Eq, V: Clone> Loads<'_, K, V> {
 
     /// Takes the loads of this key that began before number `before` out of the table and dooms them; those that are
     /// writing to the shared level.
-    pub(crate) fn doom<L: Lookup<K>>(&mut self, key: &L, before: u64) -> Vec<Arc<Flight<K, V>>> {
-        let mut storing = Vec::new();
+    pub(crate) fn doom<L: Lookup<K>>(&mut self, key: &L, before: u64) -> Vec<Arc<dyn Storing>> {
+        let mut storing: Vec<Arc<dyn Storing>> = Vec::new();
         while let Ok(found) =
             self.shard.table.find_entry(self.hash, |other| other.number < before && key.equivalent(&other.key))
         {

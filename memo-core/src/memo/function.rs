@@ -165,7 +165,7 @@ impl Function {
     /// What the function has done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let entries = self.slots.all().iter().map(|memo| memo.entries()).sum::<usize>();
+        let entries = self.memos().iter().map(|memo| memo.entries()).sum::<usize>();
         self.counters.read(entries as u64)
     }
 
@@ -212,10 +212,10 @@ impl Function {
     }
 
     /// What the function's keys in the shared level start with.
-    #[cfg(feature = "shared")]
     ///
     /// Two functions of one name in one module, nested in the bodies of others, would answer each other's calls, so
     /// neither gets a prefix it does not name.
+    #[cfg(feature = "shared")]
     pub(crate) fn shared_prefix(&self) -> Result<&Prefix, Error> {
         let make = || match self.prefix {
             Some(prefix) => Ok(Prefix::new(prefix, self.version)),
@@ -292,7 +292,7 @@ impl Function {
     }
 
     /// The memos of all instantiations.
-    pub(crate) fn memos(&self) -> Vec<&'static dyn AnyMemo> {
+    fn memos(&self) -> Vec<&'static dyn AnyMemo> {
         self.slots.all()
     }
 

@@ -6,12 +6,11 @@ use super::door::{Door, Fetched, Shared};
 use super::flight::{Ending, Flight};
 use super::function::Function;
 use super::io::{Blocking, Io, Tasks, ready};
-use super::{Memo, Origin, Storing};
+use super::{Memo, Origin};
 use crate::Error;
 use crate::clock::{self, Stopwatch, Tick};
 use crate::events::Level;
 use crate::local::Entry;
-use crate::lookup::Owned;
 use crate::outcome::Outcome;
 use crate::stats::Count;
 use std::future::{Future, poll_fn};
@@ -186,25 +185,27 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         self.refreshes && O::value(returned).is_some()
     }
 
-    /// Drops the value before this load, at both levels.
+    /// Drops the value before this load, at both levels. The local one last, since a load that began meanwhile may have
+    /// fetched the shared one.
     async fn forget<I: Io>(&self) -> Result<(), Error> {
         let Some(flight) = &self.flight else { return Ok(()) };
-        let (_, storing) = self.memo.drop_entry(&Owned(&flight.key), flight.number);
-        if !D::SHARED {
-            return Ok(());
+        let mut removed = I::stored(self.memo.supersede(flight)).await;
+        if removed.is_ok() {
+            removed = self.door.remove::<I>().await.map(drop);
         }
-        I::stored(storing.into_iter().map(|flight| flight as Arc<dyn Storing>).collect()).await?;
-        let removed = self.door.remove::<I>().await;
-        removed.map(drop).inspect_err(|error| self.function.report(error))
+        self.memo.outdate(flight);
+        removed.inspect_err(|error| self.function.report(error))
     }
 
     /// Ends the load without a shared level.
     fn complete_locally(self, returned: O::Return, cost: Duration, keep: impl FnOnce(&O::Value) -> bool) -> O::Return {
         let value = O::value(&returned).filter(|value| keep(value));
-        let entry = value.and_then(|value| self.local_entry(value).ok()?);
-        if value.is_none() && self.replaces_nothing(&returned) {
-            // Without a shared level there is nothing to wait for, and nothing that can fail.
-            let _always_ok = ready(self.forget::<Blocking>());
+        let entry = value.and_then(|value| self.local_entry(value, self.timeout().ok()?));
+        if value.is_none()
+            && self.replaces_nothing(&returned)
+            && let Some(flight) = &self.flight
+        {
+            self.memo.outdate(flight);
         }
         self.end(returned, cost, entry)
     }
@@ -240,22 +241,23 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         returned
     }
 
-    /// The entry for the local level, if it is to hold one; an error for a timeout of zero.
-    fn local_entry(&self, value: &O::Value) -> Result<Option<Entry<O::Value>>, Error> {
-        let timeout = self.function.fresh_time().inspect_err(|error| self.function.report(error))?;
+    /// How long a value stored now is fresh; one of zero is reported.
+    fn timeout(&self) -> Result<Option<Duration>, Error> {
+        self.function.fresh_time().inspect_err(|error| self.function.report(error))
+    }
+
+    /// The entry for the local level, if it is to hold one.
+    fn local_entry(&self, value: &O::Value, timeout: Option<Duration>) -> Option<Entry<O::Value>> {
         let trusted = if D::SHARED { self.function.trusted_time() } else { None };
         let left = shorter(timeout, trusted);
-        Ok((self.function.local && left != Some(Duration::ZERO)).then(|| entry(value.clone(), left)))
+        (self.function.local && left != Some(Duration::ZERO)).then(|| entry(value.clone(), left))
     }
 
     /// Stores in the shared level; the entry for the local one, and whether the shared one took the value.
     async fn store<I: Io>(&self, value: &O::Value, cost: Duration) -> (Option<Entry<O::Value>>, Result<(), Error>) {
-        let timeout = match self.function.fresh_time() {
+        let timeout = match self.timeout() {
             Ok(timeout) => timeout,
-            Err(error) => {
-                self.function.report(&error);
-                return (None, Err(error));
-            }
+            Err(error) => return (None, Err(error)),
         };
         let mut stored = Ok(());
         if D::SHARED && self.asked != Asked::Failed {
@@ -270,7 +272,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         {
             self.memo.outdate(flight);
         }
-        (self.local_entry(value).unwrap_or(None), stored)
+        (self.local_entry(value, timeout), stored)
     }
 
     /// Writes under the flight's announcement, so that whoever dooms this load waits for the write to be over and
@@ -282,8 +284,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         cost: Duration,
     ) -> Result<(), Error> {
         let Some(flight) = &self.flight else { return Ok(()) };
-        let older = self.memo.supersede(flight).into_iter().map(|flight| flight as Arc<dyn Storing>).collect();
-        I::stored(older).await?;
+        I::stored(self.memo.supersede(flight)).await?;
         if !flight.start_storing() {
             return Ok(());
         }

@@ -165,24 +165,24 @@ where
         Finished { stored: stores, evicted: pushed_out.map_or(0, |pushed_out| pushed_out.evicted()) }
     }
 
-    /// Drops the entry of a key and dooms its loads that began before number `before`. Whether there was a fresh
-    /// entry, and the loads that are writing to the shared level.
-    fn drop_entry(&self, key: &impl Lookup<K>, before: u64) -> (bool, Vec<Arc<Flight<K, V>>>) {
+    /// Drops the entry of a key and dooms its loads. Whether there was a fresh entry, and the loads that are writing to
+    /// the shared level.
+    fn drop_entry(&self, key: &impl Lookup<K>) -> (bool, Vec<Arc<dyn Storing>>) {
         let mut loads = self.flights.lock(key);
-        let storing = loads.doom(key, before);
+        let storing = loads.doom(key, u64::MAX);
         let removed = self.local.as_ref().and_then(|local| local.remove(key));
         drop(loads);
         (removed.is_some_and(|(_, entry)| entry.is_fresh()), storing)
     }
 
     /// Takes the older loads of a flight's key out of the way before it stores; those that are writing.
-    fn supersede(&self, flight: &Flight<K, V>) -> Vec<Arc<Flight<K, V>>> {
+    fn supersede(&self, flight: &Flight<K, V>) -> Vec<Arc<dyn Storing>> {
         let key = Owned(&flight.key);
         self.flights.lock(&key).doom(&key, flight.number)
     }
 
-    /// Drops what others of the prefix remember under the key of a load that stores a newer value, and does not
-    /// remember it itself.
+    /// Drops what is remembered under the key of a load that brought a newer value and does not remember it itself:
+    /// one that is not to be kept, or of a function without a local level whose prefix others share.
     fn outdate(&self, flight: &Flight<K, V>) {
         let Some(local) = &self.local else { return };
         let key = Owned(&flight.key);
@@ -267,7 +267,7 @@ where
         if let Some(local) = &self.local {
             local.clear();
         }
-        storing.into_iter().map(|flight| flight as Arc<dyn Storing>).collect()
+        storing
     }
 }
 

@@ -1,17 +1,16 @@
 //! What companions do beside calling: invalidate, peek, put.
 
+use super::Memo;
 use super::call::{MemoKey, lead};
 use super::cell::Instance;
 use super::door::{Door, Fetched, MakeDoor};
 use super::function::Function;
 use super::io::{Blocking, Io, ready};
-use super::{Memo, Storing};
 use crate::Error;
 use crate::lookup::{Owned, Parts};
 use crate::outcome::Outcome;
 use crate::stats::Count;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 /// One operation on the entry of one call. It owns the key, so that nothing borrowed crosses an await.
 #[must_use = "nothing happens until one of its methods is called"]
@@ -46,7 +45,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     /// Drops the entry in this process. Whether there was a fresh one.
     pub fn invalidate_local(self) -> bool {
         self.function.count(Count::Invalidations);
-        self.memo.drop_entry(&Owned(&self.key), u64::MAX).0
+        self.memo.drop_entry(&Owned(&self.key)).0
     }
 
     /// Drops the entry at both levels. Whether there was a fresh one.
@@ -55,10 +54,10 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     /// entry. A load that began between the two may have fetched the shared entry, so the local level is told again.
     pub async fn invalidate<I: Io>(self) -> Result<bool, Error> {
         self.function.count(Count::Invalidations);
-        let (was_local, storing) = self.memo.drop_entry(&Owned(&self.key), u64::MAX);
-        let waited = I::stored(storing.into_iter().map(|load| load as Arc<dyn Storing>).collect()).await;
+        let (was_local, storing) = self.memo.drop_entry(&Owned(&self.key));
+        let waited = I::stored(storing).await;
         let removed = self.door.remove::<I>().await;
-        drop(self.memo.drop_entry(&Owned(&self.key), u64::MAX));
+        drop(self.memo.drop_entry(&Owned(&self.key)));
         if let Err(error) = &removed {
             self.function.report(error);
         }

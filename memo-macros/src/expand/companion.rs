@@ -140,7 +140,7 @@ fn peek(site: &Site<'_>) -> TokenStream {
     };
     companion(
         site,
-        "The value that is stored for this call, if it is fresh. Loads nothing, counts nothing.",
+        "The value that is stored for this call, if it is fresh. Loads nothing, and counts as no hit and no miss.",
         &signature,
         &body,
     )
