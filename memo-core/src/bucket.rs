@@ -1,12 +1,11 @@
 //! The container door to any cache: values under keys of any type, by hand.
 
-use crate::clock;
 use crate::key::{Digest, Prefix};
 use crate::memo::{Blocking, Io, Tasks, ready};
 use crate::shared::ask::Ask;
 use crate::shared::cache::{Cache, Want};
 use crate::shared::codec::{Codec, Postcard};
-use crate::shared::entry::{self, Header};
+use crate::shared::value;
 use crate::{Error, ErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -109,18 +108,10 @@ where
 {
     async fn read<I: Io>(&self, key: Result<String, Error>) -> Result<Option<V>, Error> {
         let key = key?;
-        let found = I::read(&*self.cache, &key, Want::Bytes, |found| decode::<V, C>(&key, found.bytes)).await?;
-        Ok(found.flatten())
-    }
-
-    fn entry(key: &str, value: &V, timeout: Option<Duration>) -> Result<Vec<u8>, Error> {
-        let created = clock::wall_millis();
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let fresh_until = timeout.map(|timeout| created.saturating_add(millis(timeout)));
-        let schema = entry::schema_of::<V>();
-        let header =
-            Header { codec: C::ID, schema, created, fresh_until, keep_until: fresh_until, ..Header::default() };
-        entry::write(key, &header, &mut |out| C::encode(value, out))
+        let found =
+            I::read(&*self.cache, &key, Want::Bytes, |found| value::from_bytes::<V, C>(&key, found.bytes)).await?;
+        // What is no value of this bucket is none at all.
+        Ok(found.and_then(Result::ok).map(|(value, _)| value))
     }
 
     /// The key and the stored form of a value, made before anything is awaited.
@@ -131,7 +122,7 @@ where
         timeout: Option<Duration>,
     ) -> Result<(String, Vec<u8>), Error> {
         let key = self.key(key)?;
-        let bytes = Self::entry(&key, value, timeout)?;
+        let bytes = value::to_bytes::<V, C>(&key, value, timeout, Duration::ZERO)?;
         Ok((key, bytes))
     }
 
@@ -232,7 +223,11 @@ where
         let keys = keys?;
         let borrowed: Vec<&str> = keys.iter().map(String::as_str).collect();
         let found = I::get_many(&*self.cache, &borrowed).await?;
-        Ok(keys.iter().zip(found).map(|(key, bytes)| decode::<V, C>(key, &bytes?)).collect())
+        Ok(keys
+            .iter()
+            .zip(found)
+            .map(|(key, bytes)| value::from_bytes::<V, C>(key, &bytes?).ok().map(|(value, _)| value))
+            .collect())
     }
 
     /// Stores each pair with the bucket's timeout. On an error some may be stored.
@@ -295,7 +290,7 @@ where
                 return Ok(value);
             }
             let value = load().await;
-            let bytes = Self::entry(&key, &value, self.timeout)?;
+            let bytes = value::to_bytes::<V, C>(&key, &value, self.timeout, Duration::ZERO)?;
             self.cache.set_async(&key, &bytes, self.timeout).await?;
             Ok(value)
         }
@@ -389,13 +384,6 @@ async fn drop_many<I: Io>(cache: &dyn Cache, keys: Result<Vec<String>, Error>) -
     let keys = keys?;
     let borrowed: Vec<&str> = keys.iter().map(String::as_str).collect();
     I::remove_many(cache, &borrowed).await
-}
-
-/// The value in stored bytes; `None` where they are not one of this type and codec.
-fn decode<V: DeserializeOwned, C: Codec>(key: &str, bytes: &[u8]) -> Option<V> {
-    let entry = entry::read(key, bytes).ok()?;
-    let ours = entry.header.codec == C::ID && entry.header.schema == entry::schema_of::<V>();
-    ours.then(|| C::decode(entry.payload).ok())?
 }
 
 fn checked(timeout: Duration) -> Result<Duration, Error> {

@@ -2,7 +2,8 @@
 
 use super::cache::{Cache, Found, TimeToLive, Want};
 use super::codec::Codec;
-use super::entry::{self, Header, Reject};
+use super::entry::Reject;
+use super::value;
 use crate::clock;
 use crate::events::CallInfo;
 use crate::key::{Digest, Key};
@@ -116,18 +117,7 @@ where
 
     async fn store<I: Io>(&self, value: &V, timeout: Option<Duration>, cost: Duration) -> Result<(), Error> {
         let (cache, key) = self.open.as_ref().map_err(Error::clone)?;
-        let created = clock::wall_millis();
-        let fresh_until = timeout.map(|timeout| created.saturating_add(millis(timeout)));
-        let header = Header {
-            codec: C::ID,
-            schema: entry::schema_of::<V>(),
-            created,
-            fresh_until,
-            keep_until: fresh_until,
-            load_cost: cost,
-            ..Header::default()
-        };
-        let bytes = entry::write(key.text(), &header, &mut |out| C::encode(value, out))?;
+        let bytes = value::to_bytes::<V, C>(key.text(), value, timeout, cost)?;
         I::set(&**cache, key.text(), &bytes, timeout).await
     }
 
@@ -144,28 +134,17 @@ where
 
 /// The value in stored bytes, or why they are no hit.
 fn read<V: DeserializeOwned + 'static, C: Codec>(key: &Key, found: &Found<&[u8]>) -> Result<Shared<V>, Reject> {
-    let entry = entry::read(key.text(), found.bytes)?;
-    if entry.header.codec != C::ID {
-        return Err(Reject::Codec);
-    }
-    if entry.header.schema != entry::schema_of::<V>() {
-        return Err(Reject::Schema);
-    }
-    let value = C::decode(entry.payload).map_err(|_| Reject::Decode)?;
+    let (value, header) = value::from_bytes::<V, C>(key.text(), found.bytes)?;
     let now = clock::wall_millis();
     let left = match found.time_to_live {
         TimeToLive::Left(left) => Some(left),
         TimeToLive::Forever => None,
         // The header was written by a clock that may be another machine's: it bounds, but does not refuse.
-        TimeToLive::Unknown => entry.header.fresh_until.map(|until| {
-            let whole = until.saturating_sub(entry.header.created);
+        TimeToLive::Unknown => header.fresh_until.map(|until| {
+            let whole = until.saturating_sub(header.created);
             Duration::from_millis(until.saturating_sub(now).min(whole))
         }),
     };
-    let age = Duration::from_millis(now.saturating_sub(entry.header.created));
+    let age = Duration::from_millis(now.saturating_sub(header.created));
     Ok(Shared { value, age, left })
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

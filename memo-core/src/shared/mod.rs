@@ -6,3 +6,4 @@ pub mod codec;
 pub mod entry;
 pub(crate) mod level;
 pub(crate) mod source;
+pub(crate) mod value;
