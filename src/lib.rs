@@ -77,7 +77,10 @@
 
 pub mod guide;
 
-pub use memo_core::{CallInfo, Error, ErrorKind, Hook, Level, Stats, check};
+pub use memo_core::{
+    CallInfo, Cause, Error, ErrorKind, Explanation, Hook, Level, LoadState, LocalState, NextCall, SharedState, Stats,
+    check,
+};
 #[doc = include_str!("guide/attribute.md")]
 pub use memo_macros::cached;
 

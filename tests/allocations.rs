@@ -252,6 +252,37 @@ fn under_every_option_that_a_hit_meets() {
 }
 
 #[test]
+fn under_hooks_that_ask_for_everything() {
+    use memokit::CallInfo;
+    fn all(call: &CallInfo<'_>, (text, list): (&str, &Vec<String>), value: &u64) {
+        assert!(call.age().is_some() && text.len() + list.len() == usize::try_from(*value).unwrap());
+    }
+    #[cached(timeout = "1h", capacity = 10, on_hit = all, on_miss = |_, (_, _), _| {}, on_evict = |_, (_, _), _| {})]
+    fn asked(text: &str, list: Vec<String>) -> u64 {
+        (text.len() + list.len()) as u64
+    }
+    #[cached(on_hit = |_, (text,), value| assert_eq!(text.len(), value.as_ref().map_or(0, |value| value.len())), on_error = |_, error, (_,)| drop(error.clone()))]
+    fn fallible(text: String) -> Result<Arc<str>, String> {
+        if text.is_empty() { Err(text) } else { Ok(text.into()) }
+    }
+    // The key of the shared level is made for a hook that asks for it, and not for this one.
+    #[cached(cache = "default", on_hit = |call, (_,)| assert!(call.level().is_some()))]
+    fn shared(n: u64) -> u64 {
+        n
+    }
+    let owned = String::from("owned");
+    hits_allocate_nothing! {
+        asked("ab", vec![owned.clone()]) => 3;
+        shared(5) => 5;
+    }
+    assert_eq!(fallible("a".into()), Ok(Arc::from("a")));
+    let (argument, value) = (String::from("a"), fallible("a".into()));
+    assert_eq!(allocations(|| fallible(argument)), (value, 0));
+    let panics = [asked::stats().hook_panics, shared::stats().hook_panics, fallible::stats().hook_panics];
+    assert_eq!(panics, [0; 3]);
+}
+
+#[test]
 fn in_generic_functions_and_methods() {
     #[cached]
     fn generic<T: Clone + Eq + Hash + Send + Sync + 'static, const N: usize>(value: T) -> usize {

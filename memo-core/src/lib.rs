@@ -7,6 +7,8 @@ mod bucket;
 pub mod clock;
 mod error;
 mod events;
+mod explain;
+mod hooks;
 #[cfg(feature = "shared")]
 pub mod key;
 mod local;
@@ -24,7 +26,8 @@ mod stats;
 pub mod testing;
 
 pub use error::{Error, ErrorKind};
-pub use events::{CallInfo, Hook, Level};
+pub use events::{CallInfo, Cause, Hook, Level};
+pub use explain::{Explanation, LoadState, LocalState, NextCall, SharedState};
 pub use memo::check;
 pub use stats::Stats;
 

@@ -1,9 +1,13 @@
 //! What generated code calls. Not for use by hand: it changes without notice.
 
+pub use crate::hooks::{
+    AnyShown, Fallible, KeepArguments, KeepNothing, Shown, call_hook, call_hook_2, call_hook_3, error_hook,
+    error_hook_2, error_hook_3, hook_1, keep, kept_for_call, kept_for_error,
+};
 pub use crate::lookup::{AnyArg, Arg};
 pub use crate::memo::{
-    Begun, Blocking, Function, Guard, Instance, Io, LocalOnly, Open, Operation, Registered, Started, Tasks,
-    count_bypass, invalidate_all_local, operation, put, put_local, ready, refresh, start,
+    Begun, Blocking, Function, Guard, Instance, Io, LocalOnly, Note, Noted, Open, Operation, Registered, Started,
+    Tasks, count_bypass, invalidate_all_local, operation, put, put_local, ready, refresh, start,
 };
 pub use crate::outcome::{AnyResult, AnyReturn, MaybeNone, Outcome, Returns, returned, value_of};
 pub use inventory;

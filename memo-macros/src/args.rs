@@ -8,7 +8,7 @@ use std::time::Duration;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path};
 
 /// Every option there is, in the order of the documentation.
-pub(crate) const NAMES: [&str; 19] = [
+pub(crate) const NAMES: [&str; 21] = [
     "timeout",
     "prefix",
     "version",
@@ -21,6 +21,8 @@ pub(crate) const NAMES: [&str; 19] = [
     "capacity",
     "on_hit",
     "on_miss",
+    "on_error",
+    "on_evict",
     "bypass",
     "refresh",
     "cache_if",
@@ -45,6 +47,8 @@ pub(crate) struct Options {
     pub(crate) capacity: Option<Given<Expr>>,
     pub(crate) on_hit: Option<Given<Expr>>,
     pub(crate) on_miss: Option<Given<Expr>>,
+    pub(crate) on_error: Option<Given<Expr>>,
+    pub(crate) on_evict: Option<Given<Expr>>,
     pub(crate) bypass: Option<Given<Expr>>,
     pub(crate) refresh: Option<Given<Expr>>,
     pub(crate) cache_if: Option<Given<Expr>>,
@@ -120,6 +124,8 @@ impl Options {
             "capacity" => put(&mut self.capacity, &name, Ok(value), errors),
             "on_hit" => put(&mut self.on_hit, &name, Ok(value), errors),
             "on_miss" => put(&mut self.on_miss, &name, Ok(value), errors),
+            "on_error" => put(&mut self.on_error, &name, Ok(value), errors),
+            "on_evict" => put(&mut self.on_evict, &name, Ok(value), errors),
             "bypass" => put(&mut self.bypass, &name, Ok(value), errors),
             "refresh" => put(&mut self.refresh, &name, Ok(value), errors),
             "cache_if" => put(&mut self.cache_if, &name, Ok(value), errors),
@@ -149,6 +155,7 @@ fn familiar(wrong: &str) -> Option<&'static str> {
         "forced_update" | "force_refresh" => "refresh",
         "hit_callable" => "on_hit",
         "miss_callable" => "on_miss",
+        "eviction_listener" | "on_eviction" | "on_remove" => "on_evict",
         "convert" | "args_rewrite" | "key_fn" => "key",
         "sync_writes" => "single_flight",
         "name" | "key_prefix" | "namespace" => "prefix",

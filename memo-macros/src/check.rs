@@ -1,6 +1,6 @@
 //! Every rule about options and functions. It finds mistakes and emits nothing.
 
-use crate::args::Options;
+use crate::args::{Options, ungrouped};
 use crate::errors::{Errors, list, nearest};
 use crate::model::{Model, Place};
 use syn::visit::Visit;
@@ -42,7 +42,11 @@ fn options_alone(options: &Options, errors: &mut Errors) {
         if let Some(timeout) = &options.local_timeout {
             errors.at_span(timeout.name, format!("`local_timeout` {contradicts}"));
         }
+        if let Some(hook) = &options.on_evict {
+            errors.at_span(hook.name, "`on_evict` contradicts `local = false`: there is no local level to leave");
+        }
     }
+    hooks(options, errors);
     if let Some(capacity) = &options.capacity
         && let syn::Expr::Lit(literal) = &capacity.value
         && let syn::Lit::Int(entries) = &literal.lit
@@ -52,6 +56,29 @@ fn options_alone(options: &Options, errors: &mut Errors) {
     }
     if let (Some(_), Some(ignore)) = (&options.key, &options.ignore) {
         errors.at_span(ignore.name, "`ignore` contradicts `key`, which already says what the key is: keep one of them");
+    }
+}
+
+/// Of a closure the parameters can be counted; of a path the compiler checks the type.
+fn hooks(options: &Options, errors: &mut Errors) {
+    let told = [
+        (&options.on_hit, "the arguments as a tuple, and the value: `|call, (a, b), value| …`"),
+        (&options.on_miss, "the arguments as a tuple, and the value: `|call, (a, b), value| …`"),
+        (&options.on_error, "the error, and the arguments as a tuple: `|call, error, (a, b)| …`"),
+        (&options.on_evict, "the key as a tuple, and the value: `|call, (a, b), value| …`"),
+    ];
+    for (hook, rest) in told {
+        if let Some(hook) = hook
+            && let syn::Expr::Closure(closure) = ungrouped(&hook.value)
+            && !(1..=3).contains(&closure.inputs.len())
+        {
+            let found = closure.inputs.len();
+            let message = format!(
+                "a hook has one to three parameters, and this closure has {found}: `|call| …`, a `&CallInfo`; or, if it \
+                 wants them, {rest}"
+            );
+            errors.at(closure, message);
+        }
     }
 }
 

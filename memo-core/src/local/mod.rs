@@ -3,13 +3,14 @@
 //! The engine is a private matter of this module: everything above asks for an entry, stores one, or drops some.
 
 use crate::clock::{self, Tick};
+use crate::events::Cause;
 use crate::lookup::{Lookup, Owned};
 use foldhash::fast::RandomState;
 use quick_cache::{Lifecycle, OptionsBuilder, UnitWeighter, sync::Cache};
 use std::cell::RefCell;
 use std::hash::Hash;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A stored value and its time.
 #[derive(Clone)]
@@ -28,17 +29,24 @@ impl<V> Entry<V> {
     }
 }
 
+/// An entry that left by itself.
+pub struct Gone<K, V> {
+    pub(crate) key: K,
+    pub(crate) entry: Entry<V>,
+    pub(crate) cause: Cause,
+}
+
 /// What had to go for an entry to be stored. It is dropped by the caller, outside every lock, because dropping a
 /// value runs its owner's code.
 #[must_use = "dropping it runs the code of the values' owner, which must happen outside every lock"]
 pub(crate) struct PushedOut<K, V> {
-    _replaced: Option<(K, Entry<V>)>,
+    replaced: Option<(K, Entry<V>)>,
     evicted: Vec<(K, Entry<V>)>,
 }
 
 impl<K, V> Default for PushedOut<K, V> {
     fn default() -> Self {
-        PushedOut { _replaced: None, evicted: Vec::new() }
+        PushedOut { replaced: None, evicted: Vec::new() }
     }
 }
 
@@ -46,6 +54,14 @@ impl<K, V> PushedOut<K, V> {
     /// How many entries went for want of room.
     pub(crate) fn evicted(&self) -> usize {
         self.evicted.len()
+    }
+
+    /// Hands over what left by itself: a fresh entry that was replaced is dropped, since its caller knows.
+    pub(crate) fn each(self, mut gone: impl FnMut(Gone<K, V>)) {
+        if let Some((key, entry)) = self.replaced.filter(|(_, entry)| !entry.is_fresh()) {
+            gone(Gone { key, entry, cause: Cause::Expired });
+        }
+        self.evicted.into_iter().for_each(|(key, entry)| gone(Gone { key, entry, cause: Cause::Evicted }));
     }
 }
 
@@ -65,6 +81,8 @@ pub(crate) struct Local<K, V> {
     engine: Cache<K, Entry<V>, UnitWeighter, RandomState, KeepPushedOut>,
     /// Entries stored since expired ones were last swept out.
     since_sweep: AtomicUsize,
+    /// Whether an entry has ever left, other than for another one of its key.
+    has_dropped: AtomicBool,
 }
 
 /// Stores between two sweeps, at the least. A sweep visits every entry, so it comes after as many stores as the one
@@ -87,6 +105,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
         Local {
             engine: Cache::with_options(options, UnitWeighter, RandomState::default(), KeepPushedOut),
             since_sweep: AtomicUsize::new(0),
+            has_dropped: AtomicBool::new(false),
         }
     }
 
@@ -106,22 +125,39 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
             self.since_sweep.fetch_add(1, Ordering::Relaxed);
         }
         // The engine would drop a replaced value inside its lock.
-        let mut pushed_out = PushedOut { _replaced: self.engine.remove(&Owned(&key)), evicted: Vec::new() };
+        let mut pushed_out = PushedOut { replaced: self.engine.remove(&Owned(&key)), evicted: Vec::new() };
         self.engine.insert_with_lifecycle(key, entry, &mut pushed_out);
+        if pushed_out.evicted() > 0 {
+            self.has_dropped.store(true, Ordering::Relaxed);
+        }
         pushed_out
     }
 
     pub(crate) fn remove(&self, key: &impl Lookup<K>) -> Option<(K, Entry<V>)> {
-        self.engine.remove(key)
+        self.note_drop(self.engine.remove(key))
     }
 
-    /// Drops the entry unless it is fresh: another caller may have stored a new one since it was seen expired.
-    pub(crate) fn remove_expired(&self, key: &impl Lookup<K>) {
-        drop(self.engine.remove_if(key, |entry| !entry.is_fresh()));
+    /// Takes the entry out unless it is fresh: another caller may have stored a new one since it was seen expired.
+    pub(crate) fn remove_expired(&self, key: &impl Lookup<K>) -> Option<Gone<K, V>> {
+        let removed = self.note_drop(self.engine.remove_if(key, |entry| !entry.is_fresh()));
+        removed.map(|(key, entry)| Gone { key, entry, cause: Cause::Expired })
+    }
+
+    fn note_drop(&self, removed: Option<(K, Entry<V>)>) -> Option<(K, Entry<V>)> {
+        if removed.is_some() {
+            self.has_dropped.store(true, Ordering::Relaxed);
+        }
+        removed
+    }
+
+    /// Whether every entry that was ever stored is still there, or a newer one of its key.
+    pub(crate) fn dropped_nothing(&self) -> bool {
+        !self.has_dropped.load(Ordering::Relaxed)
     }
 
     /// Drops every entry that is there now. One by one, since the engine would drop them inside its locks.
     pub(crate) fn clear(&self) {
+        self.has_dropped.store(true, Ordering::Relaxed);
         self.engine.drain().for_each(drop);
     }
 
@@ -129,8 +165,9 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
         self.engine.len()
     }
 
-    /// Drops expired entries once enough were stored since the last time. For the end of a store, outside its locks.
-    pub(crate) fn sweep_sometimes(&self) {
+    /// Takes expired entries out once enough were stored since the last time, one by one. For the end of a store, outside
+    /// its locks.
+    pub(crate) fn sweep_sometimes(&self, gone: impl FnMut(Gone<K, V>)) {
         let stored = self.since_sweep.load(Ordering::Relaxed);
         // As many stores as there were entries after the last sweep.
         let due = stored >= SWEEP_AFTER.max(self.engine.len().saturating_sub(stored));
@@ -143,7 +180,8 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
                 }
                 true
             });
-            expired.into_inner().iter().for_each(|key| self.remove_expired(&Owned(key)));
+            let expired = expired.into_inner();
+            expired.iter().filter_map(|key| self.remove_expired(&Owned(key))).for_each(gone);
         }
     }
 }
@@ -185,7 +223,7 @@ mod tests {
             let past = Entry { value: 0, created: clock::now(), deadline: clock::now() };
             drop(local.insert(key, past));
         }
-        local.sweep_sometimes();
+        local.sweep_sometimes(drop);
         assert_eq!(local.len(), 0);
     }
 }

@@ -20,8 +20,6 @@ use super::function::Function;
 use super::guard::{Asked, Guard, shared_hit};
 use super::io::{Blocking, Io, Tasks, ready};
 use super::{Entered, Join, Looked, Memo};
-use crate::clock::{self, Tick};
-use crate::events::Level;
 use crate::local::Entry;
 use crate::lookup::{Borrowed, Lookup, Owned, Parts};
 use crate::outcome::Outcome;
@@ -84,7 +82,10 @@ where
         false => memo.get(&key),
     };
     match looked {
-        Looked::Fresh(entry) => Started::Hit(local_hit::<O>(function, entry)),
+        Looked::Fresh(entry) => {
+            door.note(|facts| facts.local_hit(entry.created, entry.deadline));
+            Started::Hit(local_hit::<O>(function, entry))
+        }
         Looked::Expired => {
             function.count(Count::Expired);
             begin(function, memo, parts, door, Join::Any)
@@ -132,13 +133,6 @@ where
 #[inline]
 fn local_hit<O: Outcome + 'static>(function: &'static Function, entry: Entry<O::Value>) -> O::Return {
     function.count(Count::LocalHits);
-    function.tell_hit(|mut call| {
-        let now = clock::now();
-        call.level = Some(Level::Local);
-        call.age = Some(now.since(entry.created));
-        call.time_to_expiry = (entry.deadline != Tick::NEVER).then(|| entry.deadline.since(now));
-        call
-    });
     O::from_value(entry.value)
 }
 
@@ -157,10 +151,12 @@ where
     M: MakeDoor<P, O::Value>,
 {
     let key = Borrowed(parts);
-    if join == Join::Any {
-        memo.drop_expired(&key);
-    }
     let door = make_door.make(function, parts);
+    if join == Join::Any
+        && let Some(gone) = memo.take_expired(&key)
+    {
+        door.gone(gone);
+    }
     if join != Join::Any || function.local || !<M::Door as Door<O::Value>>::SHARED {
         return enter(function, memo, &key, door, join, Asked::NotYet);
     }
@@ -186,7 +182,10 @@ where
     let refreshes = join == Join::LeadOnly;
     let join = if function.single_flight || refreshes { join } else { Join::Alone };
     match memo.enter(function, key, join) {
-        Entered::Found(entry) => Started::Hit(local_hit::<O>(function, entry)),
+        Entered::Found(entry) => {
+            door.note(|facts| facts.local_hit(entry.created, entry.deadline));
+            Started::Hit(local_hit::<O>(function, entry))
+        }
         Entered::Lead(flight) => Started::Open(Open::Lead(Guard::new(function, memo, flight, door, refreshes, asked))),
         Entered::Follow(flight) => Started::Open(Open::Follow(Follower { function, memo, flight, door })),
     }
@@ -248,7 +247,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
         };
         self.function.count(Count::Misses);
         self.function.count(Count::Joins);
-        self.function.tell_miss(|call| self.door.describe(call));
+        self.door.note(|facts| facts.miss(None));
         Ok(returned)
     }
 
@@ -280,6 +279,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Seeker<O, K, D> {
             Fetched::Nothing => Asked::Before(next),
             Fetched::Failed(error) => {
                 function.report(&error);
+                door.note(|facts| facts.failed(&error));
                 Asked::Failed
             }
         };

@@ -2,8 +2,12 @@
 
 use super::function::Function;
 use super::io::Io;
+use super::note::Facts;
 use crate::Error;
-use crate::events::CallInfo;
+use crate::explain::SharedState;
+#[cfg(feature = "shared")]
+use crate::key::Key;
+use crate::local::Gone;
 use std::future::Future;
 use std::time::Duration;
 
@@ -28,8 +32,25 @@ pub trait Door<V>: Send + Sync {
     /// Drops the value under this call's key. Whether there was one.
     fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send;
 
-    /// Adds what the door knows of the call to what a hook is told.
-    fn describe<'a>(&'a self, call: CallInfo<'a>) -> CallInfo<'a>;
+    /// What is under this call's key, for people; without a trace in counters and events.
+    fn explain<I: Io>(&self) -> impl Future<Output = SharedState> + Send;
+
+    /// The key of this call, if it has one.
+    #[cfg(feature = "shared")]
+    fn key(&self) -> Option<&Key>;
+
+    /// Notes what happened, if the function has hooks.
+    #[inline]
+    fn note(&self, _fact: impl FnOnce(&mut Facts)) {}
+
+    /// Takes what left the local level by itself.
+    #[inline]
+    fn gone<K: Send + 'static>(&self, gone: Gone<K, V>)
+    where
+        V: Send + 'static,
+    {
+        drop(gone);
+    }
 }
 
 /// What the shared level answered.
@@ -57,6 +78,10 @@ pub trait MakeDoor<P, V> {
 
     /// The door of a call with these arguments.
     fn make(&self, function: &'static Function, parts: P) -> Self::Door;
+
+    /// Notes what happened, as [`Door::note`] does.
+    #[inline]
+    fn note(&self, _fact: impl FnOnce(&mut Facts)) {}
 }
 
 /// A function without `cache =`.
@@ -98,7 +123,12 @@ impl<V> Door<V> for NoDoor {
         std::future::ready(Ok(false))
     }
 
-    fn describe<'a>(&'a self, call: CallInfo<'a>) -> CallInfo<'a> {
-        call
+    async fn explain<I: Io>(&self) -> SharedState {
+        SharedState::Off
+    }
+
+    #[cfg(feature = "shared")]
+    fn key(&self) -> Option<&Key> {
+        None
     }
 }

@@ -2,7 +2,6 @@
 
 use super::cell::{self, Instance, Slots};
 use super::{AnyMemo, Memo};
-use crate::events::{self, CallInfo, Hook};
 use crate::stats::{Count, Counters, Stats};
 use crate::{Error, ErrorKind};
 #[cfg(feature = "shared")]
@@ -26,8 +25,6 @@ pub struct Function {
     timeout: Option<fn() -> Duration>,
     local_timeout: Option<fn() -> Duration>,
     capacity: Option<fn() -> usize>,
-    on_hit: Option<Hook>,
-    on_miss: Option<Hook>,
     pub(crate) local: bool,
     pub(crate) single_flight: bool,
     #[cfg(feature = "shared")]
@@ -55,8 +52,6 @@ impl Function {
             timeout: None,
             local_timeout: None,
             capacity: None,
-            on_hit: None,
-            on_miss: None,
             local: true,
             single_flight: true,
             #[cfg(feature = "shared")]
@@ -103,20 +98,6 @@ impl Function {
     #[must_use]
     pub const fn capacity(mut self, capacity: fn() -> usize) -> Self {
         self.capacity = Some(capacity);
-        self
-    }
-
-    /// `on_hit = …`
-    #[must_use]
-    pub const fn on_hit(mut self, hook: Hook) -> Self {
-        self.on_hit = Some(hook);
-        self
-    }
-
-    /// `on_miss = …`
-    #[must_use]
-    pub const fn on_miss(mut self, hook: Hook) -> Self {
-        self.on_miss = Some(hook);
         self
     }
 
@@ -299,29 +280,6 @@ impl Function {
     #[inline]
     pub(crate) fn count(&self, what: Count) {
         self.counters.one(what);
-    }
-
-    /// Tells the hook about a hit; `describe` is called only if there is a hook.
-    #[inline]
-    pub(crate) fn tell_hit<'a>(&self, describe: impl FnOnce(CallInfo<'a>) -> CallInfo<'a>) {
-        if let Some(hook) = self.on_hit {
-            self.tell(hook, describe);
-        }
-    }
-
-    /// Tells the hook about a miss; `describe` is called only if there is a hook.
-    #[inline]
-    pub(crate) fn tell_miss<'a>(&self, describe: impl FnOnce(CallInfo<'a>) -> CallInfo<'a>) {
-        if let Some(hook) = self.on_miss {
-            self.tell(hook, describe);
-        }
-    }
-
-    #[cold]
-    fn tell<'a>(&self, hook: Hook, describe: impl FnOnce(CallInfo<'a>) -> CallInfo<'a>) {
-        if !events::run(hook, &describe(CallInfo::new(self.name))) {
-            self.count(Count::HookPanics);
-        }
     }
 
     /// Reports what went wrong without failing the call.

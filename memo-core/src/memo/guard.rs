@@ -65,7 +65,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
                 Fetched::Value(found) => return Begun::Hit(self.end_with(found)),
                 Fetched::Nothing => {}
                 Fetched::Failed(error) => {
-                    self.function.report(&error);
+                    self.report(&error);
                     self.asked = Asked::Failed;
                 }
             }
@@ -79,7 +79,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         let keeps = self.function.local && left != Some(Duration::ZERO);
         let entry = keeps.then(|| entry(found.value.clone(), left));
         if let Some(flight) = self.flight.take() {
-            self.memo.finish(flight, entry, Origin::Fetched, || Ending::Value(found.value.clone()));
+            let ending = || Ending::Value(found.value.clone());
+            self.memo.finish(flight, entry, Origin::Fetched, ending, |gone| self.door.gone(gone));
         }
         O::from_value(found.value)
     }
@@ -155,7 +156,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     pub(super) async fn put<I: Io>(mut self, value: O::Value) -> Result<(), Error> {
         let (entry, stored) = self.store::<I>(&value, Duration::ZERO).await;
         if let Some(flight) = self.flight.take() {
-            let finished = self.memo.finish(flight, entry, Origin::Loaded, || Ending::Value(value));
+            let ending = || Ending::Value(value);
+            let finished = self.memo.finish(flight, entry, Origin::Loaded, ending, |gone| self.door.gone(gone));
             self.function.counters.add(Count::Evicted, finished.evicted as u64);
         }
         stored
@@ -194,7 +196,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
             removed = self.door.remove::<I>().await.map(drop);
         }
         self.memo.outdate(flight);
-        removed.inspect_err(|error| self.function.report(error))
+        removed.inspect_err(|error| self.report(error))
     }
 
     /// Ends the load without a shared level.
@@ -227,18 +229,20 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
                 Some(value) => Ending::Value(value.clone()),
                 None => O::to_shared_error(&returned).map_or(Ending::Unshared, Ending::Error),
             };
-            let finished = self.memo.finish(flight, entry, Origin::Loaded, ending);
+            let finished = self.memo.finish(flight, entry, Origin::Loaded, ending, |gone| self.door.gone(gone));
             function.counters.add(Count::Evicted, finished.evicted as u64);
             if keeps && !finished.stored {
                 function.count(Count::Discarded);
             }
         }
-        function.tell_miss(|call| {
-            let mut call = self.door.describe(call);
-            call.load_time = Some(cost);
-            call
-        });
+        self.door.note(|facts| facts.miss(Some(cost)));
         returned
+    }
+
+    /// Reports a failure of the shared level, to the hooks as well.
+    fn report(&self, error: &Error) {
+        self.function.report(error);
+        self.door.note(|facts| facts.failed(error));
     }
 
     /// How long a value stored now is fresh; one of zero is reported.
@@ -263,7 +267,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         if D::SHARED && self.asked != Asked::Failed {
             stored = self.store_shared::<I>(value, timeout, cost).await;
             if let Err(error) = &stored {
-                self.function.report(error);
+                self.report(error);
             }
         }
         if D::SHARED
@@ -305,21 +309,16 @@ impl<K, V: Clone> Drop for StopStoring<'_, K, V> {
 impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Drop for Guard<O, K, D> {
     fn drop(&mut self) {
         if let Some(flight) = self.flight.take() {
-            self.memo.finish(flight, None, Origin::Loaded, || Ending::Abandoned);
+            // Nothing is stored, so nothing goes.
+            self.memo.finish(flight, None, Origin::Loaded, || Ending::Abandoned, drop);
         }
     }
 }
 
-/// Counts a hit in the shared level, and tells the hook.
+/// Counts a hit in the shared level, and notes it.
 pub(super) fn shared_hit<V>(function: &'static Function, door: &impl Door<V>, found: &Shared<V>) {
     function.count(Count::SharedHits);
-    function.tell_hit(|call| {
-        let mut call = door.describe(call);
-        call.level = Some(Level::Shared);
-        call.age = Some(found.age);
-        call.time_to_expiry = found.left;
-        call
-    });
+    door.note(|facts| facts.hit(Level::Shared, found.age, found.left));
 }
 
 /// An entry stored now, fresh for `left`.

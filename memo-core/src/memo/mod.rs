@@ -4,11 +4,13 @@ mod call;
 mod cell;
 mod context;
 pub(crate) mod door;
+mod explain;
 mod flight;
 mod flights;
 mod function;
 mod guard;
 mod io;
+pub(crate) mod note;
 mod operations;
 
 pub use call::{Begun, Open, Started, refresh, start};
@@ -17,11 +19,12 @@ pub use door::LocalOnly;
 pub use function::{Function, Registered, check, count_bypass};
 pub use guard::Guard;
 pub use io::{Blocking, Io, Tasks, ready};
+pub use note::{Note, Noted};
 #[cfg(feature = "shared")]
 pub use operations::invalidate_all;
 pub use operations::{Operation, invalidate_all_local, operation, put, put_local};
 
-use crate::local::{Entry, Local};
+use crate::local::{Entry, Gone, Local};
 use crate::lookup::{Lookup, Owned};
 use flight::{Ending, Flight};
 use flights::Flights;
@@ -112,13 +115,15 @@ where
         loads.joinable(key).filter(|flight| may_wait(function, flight)).map(Arc::clone).ok_or(loads.next())
     }
 
-    /// Ends a load: stores what it brought unless it is doomed, and lets its followers go.
+    /// Ends a load: stores what it brought unless it is doomed, and lets its followers go. `gone` is given what left the
+    /// local level by itself.
     fn finish(
         &self,
         flight: Arc<Flight<K, V>>,
         entry: Option<Entry<V>>,
         origin: Origin,
         ending: impl FnOnce() -> Ending<V>,
+        mut gone: impl FnMut(Gone<K, V>),
     ) -> Finished {
         // Dropped after the lock, since dropping a value runs its owner's code.
         let mut pushed_out = None;
@@ -157,12 +162,15 @@ where
             ends.0 = None;
             flight.end(ending);
         }
-        if pushed_out.is_some()
+        let mut evicted = 0;
+        if let Some(pushed_out) = pushed_out
             && let Some(local) = &self.local
         {
-            local.sweep_sometimes();
+            evicted = pushed_out.evicted();
+            pushed_out.each(&mut gone);
+            local.sweep_sometimes(gone);
         }
-        Finished { stored: stores, evicted: pushed_out.map_or(0, |pushed_out| pushed_out.evicted()) }
+        Finished { stored: stores, evicted }
     }
 
     /// Drops the entry of a key and dooms its loads. Whether there was a fresh entry, and the loads that are writing to
@@ -196,11 +204,9 @@ where
         }
     }
 
-    /// Drops the entry of a key if it has expired.
-    fn drop_expired(&self, key: &impl Lookup<K>) {
-        if let Some(local) = &self.local {
-            local.remove_expired(key);
-        }
+    /// Takes the entry of a key out if it has expired.
+    fn take_expired(&self, key: &impl Lookup<K>) -> Option<Gone<K, V>> {
+        self.local.as_ref()?.remove_expired(key)
     }
 }
 

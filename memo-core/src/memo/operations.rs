@@ -15,10 +15,10 @@ use std::marker::PhantomData;
 /// One operation on the entry of one call. It owns the key, so that nothing borrowed crosses an await.
 #[must_use = "nothing happens until one of its methods is called"]
 pub struct Operation<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
-    function: &'static Function,
-    memo: &'static Memo<K, O::Value>,
-    key: K,
-    door: D,
+    pub(super) function: &'static Function,
+    pub(super) memo: &'static Memo<K, O::Value>,
+    pub(super) key: K,
+    pub(super) door: D,
     outcome: PhantomData<O>,
 }
 

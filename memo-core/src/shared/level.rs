@@ -5,7 +5,7 @@ use super::codec::Codec;
 use super::entry::Reject;
 use super::value;
 use crate::clock;
-use crate::events::CallInfo;
+use crate::explain::SharedState;
 use crate::key::{Digest, Key};
 use crate::lookup::{Borrowed, SerializeParts};
 use crate::memo::door::{Door, Fetched, MakeDoor, Shared};
@@ -126,9 +126,21 @@ where
         I::remove(&**cache, key.text()).await
     }
 
-    fn describe<'a>(&'a self, mut call: CallInfo<'a>) -> CallInfo<'a> {
-        call.key = self.open.as_ref().ok().map(|(_, key)| key);
-        call
+    async fn explain<I: Io>(&self) -> SharedState {
+        let (cache, key) = match &self.open {
+            Ok(open) => open,
+            Err(error) => return SharedState::Failed(error.clone()),
+        };
+        match I::read(&**cache, key.text(), Want::BytesAndTimeToLive, |found| read::<V, C>(key, &found)).await {
+            Ok(Some(Ok(found))) => SharedState::Fresh { age: found.age, left: found.left },
+            Ok(Some(Err(reject))) => SharedState::Rejected { reason: reject.reason() },
+            Ok(None) => SharedState::Nothing,
+            Err(error) => SharedState::Failed(error),
+        }
+    }
+
+    fn key(&self) -> Option<&Key> {
+        self.open.as_ref().ok().map(|(_, key)| key)
     }
 }
 

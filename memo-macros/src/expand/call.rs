@@ -1,9 +1,10 @@
 //! The function that callers see, and the one that holds the body.
 
+use super::hooks::Hooks;
 use super::site::Site;
 use crate::model::Model;
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::{ToTokens, format_ident, quote};
 use syn::{FnArg, Signature};
 
 /// The function that callers see: look, and run the body on a miss.
@@ -11,8 +12,17 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
     let (model, private) = (site.model, &site.private);
     let attrs = model.outer_attrs();
     let (vis, signature) = (&model.original.vis, signature(model));
-    let (prelude, call, body, keep) = (site.prelude(), site.call(), body(site), site.keep());
+    let (prelude, body, keep) = (site.prelude(), body(site), site.keep());
     let (settle, run) = doors(site, &body, &keep);
+    let hooks = Hooks::of(site);
+    let call = hooks.as_ref().map_or_else(|| site.call(), Hooks::call);
+    let begin = hooks.as_ref().map(Hooks::begin);
+    let hit = returned(hooks.as_ref().and_then(Hooks::local_hit));
+    let settled = returned(hooks.as_ref().and_then(Hooks::settled));
+    let run = match &hooks {
+        Some(hooks) => told(hooks, &quote!(__memokit_guard #run)),
+        None => quote!(__memokit_guard #run),
+    };
     let bypass = site.options.bypass.as_ref().map(|bypass| {
         let (bypass, holder) = (&bypass.value, site.path(&site.holder()));
         quote! {
@@ -27,7 +37,7 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
         quote! {
             if #refresh {
                 let __memokit_guard = #private::refresh(#call);
-                return __memokit_guard #run;
+                return #run;
             }
         }
     });
@@ -38,18 +48,38 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
         #vis #signature {
             #prelude
             #bypass
+            #begin
             #refresh
             let __memokit_open = match #private::start(#call) {
-                #private::Started::Hit(__memokit_value) => return __memokit_value,
+                #private::Started::Hit(__memokit_value) => #hit,
                 #private::Started::Open(__memokit_open) => __memokit_open,
             };
             let __memokit_guard = match __memokit_open #settle {
-                #private::Begun::Hit(__memokit_value) => return __memokit_value,
+                #private::Begun::Hit(__memokit_value) => #settled,
                 #private::Begun::Miss(__memokit_guard) => __memokit_guard,
             };
-            __memokit_guard #run
+            #run
         }
     }
+}
+
+/// Returns a value that was found, once the hooks are told.
+fn returned(tell: Option<TokenStream>) -> TokenStream {
+    match tell {
+        Some(tell) => quote!({ #tell return __memokit_value; }),
+        None => quote!(return __memokit_value),
+    }
+}
+
+/// Runs the body, then tells the hooks.
+fn told(hooks: &Hooks<'_, '_>, run: &TokenStream) -> TokenStream {
+    let (keep, told) = (hooks.keep(), hooks.loaded(&format_ident!("__memokit_value")));
+    quote! {{
+        #keep
+        let __memokit_value = #run;
+        #told
+        __memokit_value
+    }}
 }
 
 /// `.settle()` and `.run(…)`, or their async twins.

@@ -1,17 +1,19 @@
 //! The operations beside a function: `f::invalidate(…)`, or `self.f_invalidate(…)` beside a method.
 
 use super::call::{body, run_async, signature};
+use super::hooks::Hooks;
 use super::site::Site;
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens, format_ident, quote};
 use syn::Signature;
 
 /// All companions.
 pub(super) fn all(site: &Site<'_>) -> TokenStream {
     let operations =
         [invalidate(site), invalidate_all(site), refresh(site), peek(site), put(site), contains(site), stats(site)];
+    let explain = explain(site);
     let key = site.is_shared().then(|| key(site));
-    quote!(#(#operations)* #key)
+    quote!(#(#operations)* #explain #key)
 }
 
 /// A companion's head and body put together, with what all have in common.
@@ -87,7 +89,10 @@ fn invalidate_all(site: &Site<'_>) -> TokenStream {
 }
 
 fn refresh(site: &Site<'_>) -> TokenStream {
-    let (private, prelude, call) = (&site.private, site.prelude(), site.call());
+    let (private, prelude, hooks) = (&site.private, site.prelude(), Hooks::of(site));
+    let call = hooks.as_ref().map_or_else(|| site.call(), Hooks::call);
+    let (begin, kept) = (hooks.as_ref().map(Hooks::begin), hooks.as_ref().map(Hooks::keep));
+    let told = hooks.as_ref().map(|hooks| hooks.loaded(&format_ident!("__memokit_value")));
     let (returned, keep, body) = (site.model.returned(), site.keep(), body(site));
     let run = match (site.model.is_async(), site.is_shared()) {
         (true, true) => quote!(run_checked_async),
@@ -103,7 +108,13 @@ fn refresh(site: &Site<'_>) -> TokenStream {
     let finish = match site.is_shared() {
         true => quote! {
             let (__memokit_value, __memokit_stored) = #run;
+            #told
             __memokit_stored.map(|()| __memokit_value)
+        },
+        false if hooks.is_some() => quote! {
+            let __memokit_value = #run;
+            #told
+            __memokit_value
         },
         false => run,
     };
@@ -111,7 +122,9 @@ fn refresh(site: &Site<'_>) -> TokenStream {
     signature.asyncness = site.model.original.sig.asyncness;
     let body = quote! {
         #prelude
+        #begin
         let __memokit_guard = #private::refresh(#call);
+        #kept
         #finish
     };
     let doc = "Runs the body, stores what it returns, and returns that. With a shared level, an `Err` says that it \
@@ -147,7 +160,10 @@ fn peek(site: &Site<'_>) -> TokenStream {
 }
 
 fn put(site: &Site<'_>) -> TokenStream {
-    let (private, prelude, call, value) = (&site.private, site.prelude(), site.call(), site.model.value());
+    let (private, prelude, value) = (&site.private, site.prelude(), site.model.value());
+    let hooks = site.options.on_evict.as_ref().and_then(|_| Hooks::of(site));
+    let call = hooks.as_ref().map_or_else(|| site.call(), Hooks::call);
+    let begin = hooks.as_ref().map(Hooks::begin);
     let outcome = site.outcome();
     let given = match &value {
         Some(_) => quote!(::core::option::Option::Some(__memokit_value)),
@@ -160,7 +176,7 @@ fn put(site: &Site<'_>) -> TokenStream {
     let value = value.unwrap_or_else(|| site.model.returned());
     let mut signature = like_the_function(site, "put", &result(site, quote!(())));
     signature.inputs.push(syn::parse_quote!(__memokit_value: #value));
-    let body = quote!(#prelude #run);
+    let body = quote!(#prelude #begin #run);
     companion(site, "Stores a value for this call, as if it had been loaded now.", &signature, &body)
 }
 
@@ -177,6 +193,37 @@ fn contains(site: &Site<'_>) -> TokenStream {
         #run
     };
     companion(site, "Whether a fresh value is stored for this call.", &signature, &body)
+}
+
+fn explain(site: &Site<'_>) -> TokenStream {
+    let (private, prelude, call, krate) = (&site.private, site.prelude(), site.call(), site.options.krate());
+    let steers = |given: &Option<crate::parse::Given<syn::Expr>>| match given {
+        Some(given) => given.value.to_token_stream(),
+        None => quote!(false),
+    };
+    let (bypass, refresh) = (steers(&site.options.bypass), steers(&site.options.refresh));
+    let operation = |io| quote!(__memokit_operation.explain::<#io>(__memokit_bypass, __memokit_refresh));
+    let run = match site.is_shared() {
+        true => run(site, operation),
+        false => {
+            let operation = operation(quote!(#private::Blocking));
+            quote!(#private::ready(#operation))
+        }
+    };
+    let signature = like_the_function(site, "explain", &quote!(#krate::Explanation));
+    let body = quote! {
+        #prelude
+        let (__memokit_bypass, __memokit_refresh) = (#bypass, #refresh);
+        let __memokit_operation = #private::operation(#call);
+        #run
+    };
+    companion(
+        site,
+        "Why the next call would hit or miss. Loads nothing, counts nothing, and marks no entry as used. A failure of the \
+         shared level is part of what it tells.",
+        &signature,
+        &body,
+    )
 }
 
 fn key(site: &Site<'_>) -> TokenStream {

@@ -49,14 +49,6 @@ fn options(site: &Site<'_>) -> TokenStream {
         let capacity = &capacity.value;
         calls.extend(quote!(.capacity(|| #capacity)));
     }
-    if let Some(hook) = &given.on_hit {
-        let hook = &hook.value;
-        calls.extend(quote!(.on_hit(#hook)));
-    }
-    if let Some(hook) = &given.on_miss {
-        let hook = &hook.value;
-        calls.extend(quote!(.on_miss(#hook)));
-    }
     if !given.has_local() {
         calls.extend(quote!(.without_local()));
     }

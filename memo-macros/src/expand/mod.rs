@@ -9,6 +9,7 @@
 mod call;
 mod companion;
 mod function;
+mod hooks;
 mod site;
 
 use crate::args::Options;

@@ -63,8 +63,13 @@ impl<'a> Site<'a> {
 
     /// The arguments that say to the core which call is meant: function, instance, outcome, parts of the key, door.
     pub(super) fn call(&self) -> TokenStream {
+        self.call_by(&self.door())
+    }
+
+    /// As [`call`](Site::call), by this door.
+    pub(super) fn call_by(&self, door: &TokenStream) -> TokenStream {
         let function = self.path(&self.holder());
-        let (instance, outcome, parts, door) = (self.instance(), self.outcome(), self.parts(), self.door());
+        let (instance, outcome, parts) = (self.instance(), self.outcome(), self.parts());
         quote!(#function(), #instance, #outcome, #parts, #door)
     }
 
@@ -149,7 +154,7 @@ impl<'a> Site<'a> {
     }
 
     /// `(first, (second, ()))`
-    fn parts(&self) -> TokenStream {
+    pub(super) fn parts(&self) -> TokenStream {
         let private = &self.private;
         let part = |expression: TokenStream, span: Span| {
             // A bound that is missing is reported where the whole expression stands.
@@ -170,6 +175,20 @@ impl<'a> Site<'a> {
             }
         };
         parts.into_iter().rev().fold(quote!(()), |rest, part| quote!((#part, #rest)))
+    }
+
+    /// How many parts a key has.
+    pub(super) fn key_parts(&self) -> usize {
+        match &self.options.key {
+            Some(key) => match ungrouped(&key.value) {
+                Expr::Tuple(tuple) => tuple.elems.len(),
+                _ => 1,
+            },
+            None => {
+                let this = self.model.receiver().filter(|_| !self.ignores("self"));
+                usize::from(this.is_some()) + self.model.arguments.iter().filter(|one| self.is_key(one)).count()
+            }
+        }
     }
 
     fn ignores(&self, name: &str) -> bool {
@@ -198,7 +217,7 @@ impl<'a> Site<'a> {
         !steers || mentions(self.model.original.block.to_token_stream(), &name)
     }
 
-    fn door(&self) -> TokenStream {
+    pub(super) fn door(&self) -> TokenStream {
         let private = &self.private;
         if !self.is_shared() {
             return quote!(#private::LocalOnly);
@@ -257,7 +276,7 @@ impl<'a> Site<'a> {
 }
 
 /// The same tokens as if they stood at `span`, where the compiler then points to.
-fn located(tokens: &TokenStream, span: Span) -> TokenStream {
+pub(super) fn located(tokens: &TokenStream, span: Span) -> TokenStream {
     let at = |mut token: TokenTree| {
         token.set_span(token.span().located_at(span));
         token

@@ -1,0 +1,83 @@
+//! How a call stands: the companion `explain`.
+
+use super::call::MemoKey;
+use super::door::Door;
+use super::function::Function;
+use super::io::Io;
+use super::operations::Operation;
+use super::{Memo, may_wait};
+use crate::clock::{self, Tick};
+use crate::explain::{Explanation, LoadState, LocalState, Steered};
+use crate::local::Entry;
+use crate::lookup::{Lookup, Owned};
+use crate::outcome::Outcome;
+use std::hash::Hash;
+
+impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
+    /// Why the next call of these arguments would hit or miss, where `bypass` and `refresh` are what the attribute's
+    /// expressions gave.
+    pub async fn explain<I: Io>(self, bypass: bool, refresh: bool) -> Explanation {
+        let Operation { function, memo, key, door, .. } = self;
+        let steered = match (bypass, refresh) {
+            (true, _) => Some(Steered::Bypass),
+            (false, true) => Some(Steered::Refresh),
+            (false, false) => None,
+        };
+        let key = Owned(&key);
+        let shared = door.explain::<I>().await;
+        Explanation {
+            function: function.name(),
+            steered,
+            local: local_state(function, memo, &key),
+            load: memo.load_state(function, &key),
+            shared,
+            #[cfg(feature = "shared")]
+            key: door.key().cloned(),
+        }
+    }
+}
+
+fn local_state<K, V>(function: &Function, memo: &Memo<K, V>, key: &impl Lookup<K>) -> LocalState
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    let Some(local) = memo.local.as_ref().filter(|_| function.local) else { return LocalState::Off };
+    let now = clock::now();
+    match local.peek(key) {
+        Some(Entry { created, deadline, .. }) if deadline == Tick::NEVER => {
+            LocalState::Fresh { age: now.since(created), left: None }
+        }
+        Some(Entry { created, deadline, .. }) if now < deadline => {
+            LocalState::Fresh { age: now.since(created), left: Some(deadline.since(now)) }
+        }
+        Some(Entry { created, deadline, .. }) => {
+            LocalState::Expired { age: now.since(created), since: now.since(deadline) }
+        }
+        None if local.dropped_nothing() => LocalState::NeverStored,
+        None => function.gone_so_far(),
+    }
+}
+
+impl Function {
+    /// Of a key that is not there nothing is known but what the function did in all.
+    fn gone_so_far(&self) -> LocalState {
+        let stats = self.stats();
+        LocalState::Nothing { evicted: stats.evicted, invalidations: stats.invalidations, expired: stats.expired }
+    }
+}
+
+impl<K, V> Memo<K, V>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    fn load_state(&self, function: &Function, key: &impl Lookup<K>) -> LoadState {
+        let loads = self.flights.lock(key);
+        match loads.joinable(key).filter(|_| function.single_flight) {
+            Some(flight) if may_wait(function, flight) => LoadState::Joinable,
+            Some(_) => LoadState::Apart,
+            None => LoadState::None,
+        }
+    }
+}

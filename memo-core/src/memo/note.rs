@@ -1,0 +1,275 @@
+//! What a call notes for the hooks of its function.
+//!
+//! A hook may ask for the arguments and for what was returned, whose types only the generated code knows: so the core
+//! notes what happened, and the generated code tells the hook. Notes go along with the call's door, which every step of
+//! it has at hand; a function without hooks has a plain door, whose notes compile to nothing.
+
+use super::door::{Door, Fetched, MakeDoor};
+use super::function::Function;
+use super::io::Io;
+use crate::Error;
+use crate::clock::{self, Tick};
+use crate::events::{self, CallInfo, Level};
+use crate::explain::SharedState;
+use crate::local::Gone;
+use crate::lookup::Parts;
+use crate::outcome::Outcome;
+use crate::stats::Count;
+#[cfg(feature = "shared")]
+use crate::{events::KeyOf, key::Key};
+use parking_lot::Mutex;
+use std::any::Any;
+use std::time::Duration;
+
+/// What happened in a call so far.
+#[derive(Default)]
+pub struct Facts {
+    answer: Option<Answer>,
+    age: Option<Duration>,
+    time_to_expiry: Option<Duration>,
+    load_time: Option<Duration>,
+    backend_error: Option<Error>,
+    #[cfg(feature = "shared")]
+    pub(crate) key: Option<Key>,
+}
+
+/// How a call was answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Hit(Level),
+    Miss,
+}
+
+impl Facts {
+    /// A hit in the local level.
+    pub(crate) fn local_hit(&mut self, created: Tick, deadline: Tick) {
+        let now = clock::now();
+        let left = (deadline != Tick::NEVER).then(|| deadline.since(now));
+        self.hit(Level::Local, now.since(created), left);
+    }
+
+    pub(crate) fn hit(&mut self, level: Level, age: Duration, left: Option<Duration>) {
+        self.answer = Some(Answer::Hit(level));
+        self.age = Some(age);
+        self.time_to_expiry = left;
+    }
+
+    /// A miss; `load_time` is of the body, if this call ran it.
+    pub(crate) fn miss(&mut self, load_time: Option<Duration>) {
+        self.answer = Some(Answer::Miss);
+        self.load_time = load_time;
+    }
+
+    /// A failure of the shared level. The first one counts.
+    pub(crate) fn failed(&mut self, error: &Error) {
+        self.backend_error.get_or_insert_with(|| error.clone());
+    }
+
+    fn describe<'a>(&'a self, function: &Function) -> CallInfo<'a> {
+        let mut call = CallInfo::new(function.name());
+        call.level = match self.answer {
+            Some(Answer::Hit(level)) => Some(level),
+            _ => None,
+        };
+        call.age = self.age;
+        call.time_to_expiry = self.time_to_expiry;
+        call.load_time = self.load_time;
+        call.backend_error = self.backend_error.as_ref();
+        #[cfg(feature = "shared")]
+        if let Some(key) = &self.key {
+            call.key = KeyOf::Known(key);
+        }
+        call
+    }
+}
+
+/// The notes of one call.
+pub struct Note {
+    function: &'static Function,
+    facts: Mutex<Facts>,
+    /// Entries that left the local level, each a `Gone<K, V>`; `None` if nobody wants to know. The types are forgotten
+    /// because a door must not name them: the compiler could not prove futures `Send` that hold one.
+    gone: Option<Mutex<Vec<Box<dyn Any + Send>>>>,
+}
+
+impl Note {
+    /// For `on_hit`, `on_miss` and `on_error`.
+    #[must_use]
+    pub fn new(function: &'static Function) -> Self {
+        Note { function, facts: Mutex::default(), gone: None }
+    }
+
+    /// For `on_evict`, and the others.
+    #[must_use]
+    pub fn with_evictions(function: &'static Function) -> Self {
+        Note { gone: Some(Mutex::default()), ..Note::new(function) }
+    }
+
+    /// Tells of a hit, if the call was one.
+    pub fn hit(&self, tell: impl FnOnce(&CallInfo<'_>)) {
+        let facts = self.facts.lock();
+        if matches!(facts.answer, Some(Answer::Hit(_))) {
+            drop(facts);
+            self.tell(tell);
+        }
+    }
+
+    /// Tells of a hit in the local level, whose key is made when the hook asks for it.
+    #[cfg(feature = "shared")]
+    pub fn hit_of(&self, make: impl Fn() -> Option<Key>, tell: impl FnOnce(&CallInfo<'_>)) {
+        self.hit(|call| match call.key {
+            KeyOf::Nothing => {
+                let key = KeyOf::Made { make: &make, made: std::sync::OnceLock::new() };
+                tell(&CallInfo { key, ..call.clone() });
+            }
+            _ => tell(call),
+        });
+    }
+
+    /// Tells of a miss, if the call was one.
+    pub fn miss(&self, tell: impl FnOnce(&CallInfo<'_>)) {
+        if self.facts.lock().answer == Some(Answer::Miss) {
+            self.tell(tell);
+        }
+    }
+
+    /// Tells of the error that a load returned, if it returned one.
+    pub fn error<E>(&self, error: Option<&E>, tell: impl FnOnce(&CallInfo<'_>, &E)) {
+        if let Some(error) = error {
+            self.miss(|call| tell(call, error));
+        }
+    }
+
+    /// Tells of the entries that left the local level, when the result is dropped: at the end of the call, however it
+    /// ends. The arguments name the types.
+    pub fn evictions<O: Outcome, P: Parts>(&self, _outcome: O, _parts: impl FnOnce() -> P) -> Evictions<'_, P, O> {
+        Evictions { note: self, types: std::marker::PhantomData }
+    }
+
+    /// The lock is not held while a hook runs, which may call anything.
+    fn tell(&self, tell: impl FnOnce(&CallInfo<'_>)) {
+        let facts = std::mem::take(&mut *self.facts.lock());
+        self.run(|| tell(&facts.describe(self.function)));
+        *self.facts.lock() = facts;
+    }
+
+    fn run(&self, hook: impl FnOnce()) {
+        if !events::run(hook) {
+            self.function.count(Count::HookPanics);
+        }
+    }
+}
+
+/// A hook for the entries that leave the local level, wanted.
+#[must_use = "the hook is given to `tell`"]
+pub struct Evictions<'n, P, O> {
+    note: &'n Note,
+    types: std::marker::PhantomData<fn() -> (P, O)>,
+}
+
+impl<'n, P: Parts, O: Outcome> Evictions<'n, P, O>
+where
+    O::Value: 'static,
+{
+    /// Has the hook told of each entry once the call is over.
+    pub fn tell(self, hook: fn(&CallInfo<'_>, &P::Owned, &O::Value)) -> TellsEvictions<'n, P::Owned, O::Value> {
+        TellsEvictions { note: self.note, hook }
+    }
+}
+
+/// Tells of what left the local level when it is dropped.
+#[must_use = "it tells when it is dropped"]
+pub struct TellsEvictions<'n, K: 'static, V: 'static> {
+    note: &'n Note,
+    hook: fn(&CallInfo<'_>, &K, &V),
+}
+
+impl<K: 'static, V: 'static> Drop for TellsEvictions<'_, K, V> {
+    fn drop(&mut self) {
+        let Some(gone) = &self.note.gone else { return };
+        let gone = std::mem::take(&mut *gone.lock());
+        for gone in gone.into_iter().filter_map(|gone| gone.downcast::<Gone<K, V>>().ok()) {
+            let Gone { key, entry, cause } = *gone;
+            let now = clock::now();
+            let mut call = CallInfo::new(self.note.function.name());
+            call.cause = Some(cause);
+            call.age = Some(now.since(entry.created));
+            call.time_to_expiry = (entry.deadline != Tick::NEVER).then(|| entry.deadline.since(now));
+            self.note.run(|| (self.hook)(&call, &key, &entry.value));
+        }
+    }
+}
+
+/// What makes a door that takes notes, and that door.
+pub struct Noted<'n, D> {
+    door: D,
+    note: &'n Note,
+}
+
+impl<'n, D> Noted<'n, D> {
+    /// The same door, which takes notes.
+    pub const fn new(note: &'n Note, door: D) -> Self {
+        Noted { door, note }
+    }
+}
+
+impl<'n, P, V, M: MakeDoor<P, V>> MakeDoor<P, V> for Noted<'n, M> {
+    type Door = Noted<'n, M::Door>;
+
+    fn make(&self, function: &'static Function, parts: P) -> Self::Door {
+        Noted { door: self.door.make(function, parts), note: self.note }
+    }
+
+    fn note(&self, fact: impl FnOnce(&mut Facts)) {
+        fact(&mut self.note.facts.lock());
+    }
+}
+
+impl<V, D: Door<V>> Door<V> for Noted<'_, D> {
+    const SHARED: bool = D::SHARED;
+
+    fn fetch<I: Io>(&self, function: &'static Function) -> impl Future<Output = Fetched<V>> + Send {
+        self.door.fetch::<I>(function)
+    }
+
+    fn store<I: Io>(
+        &self,
+        value: &V,
+        timeout: Option<Duration>,
+        cost: Duration,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        self.door.store::<I>(value, timeout, cost)
+    }
+
+    fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send {
+        self.door.remove::<I>()
+    }
+
+    fn explain<I: Io>(&self) -> impl Future<Output = SharedState> + Send {
+        self.door.explain::<I>()
+    }
+
+    #[cfg(feature = "shared")]
+    fn key(&self) -> Option<&Key> {
+        self.door.key()
+    }
+
+    fn note(&self, fact: impl FnOnce(&mut Facts)) {
+        let mut facts = self.note.facts.lock();
+        #[cfg(feature = "shared")]
+        if facts.key.is_none() {
+            facts.key = self.door.key().cloned();
+        }
+        fact(&mut facts);
+    }
+
+    fn gone<K: Send + 'static>(&self, gone: Gone<K, V>)
+    where
+        V: Send + 'static,
+    {
+        match &self.note.gone {
+            Some(wanted) => wanted.lock().push(Box::new(gone)),
+            None => drop(gone),
+        }
+    }
+}
