@@ -2,7 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::trivially_copy_pass_by_ref, clippy::needless_pass_by_value, reason = "the forms are what is tested")]
-#![allow(clippy::unnecessary_wraps, clippy::unused_async, reason = "samples of what users write")]
+#![allow(clippy::unnecessary_wraps, clippy::unused_async, clippy::unused_self, reason = "samples of what users write")]
+#![allow(
+    clippy::many_single_char_names,
+    clippy::ptr_arg,
+    clippy::type_complexity,
+    reason = "samples of what users write"
+)]
 
 use memokit::{CallInfo, Level, cached};
 use std::borrow::Cow;
@@ -235,10 +241,9 @@ mod kinds_of_arguments {
 
     type Text<'a> = &'a str;
 
-    #[expect(clippy::type_complexity, reason = "a hook of many arguments")]
     fn many(
         call: &CallInfo<'_>,
-        (a, b, c, d, e): (&str, &Option<&str>, &Cow<'_, str>, &(u8, u8), &[u8]),
+        (a, b, c, d, e): (&str, Option<&str>, &Cow<'_, str>, &(u8, u8), &[u8]),
         returned: &usize,
     ) {
         LOG.add(format!("{} {a} {b:?} {c} {d:?} {e:?} {returned}", outcome(call)));

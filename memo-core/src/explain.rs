@@ -222,7 +222,7 @@ impl fmt::Display for LocalState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             LocalState::Fresh { age, left } => fresh(f, *age, *left),
-            LocalState::Expired { age, since } => write!(f, "expired {since:.1?} ago, stored {age:.1?} ago"),
+            LocalState::Expired { age, since } => write!(f, "expired {} ago, stored {} ago", Span(*since), Span(*age)),
             LocalState::NeverStored => f.write_str("nothing, since no call stored it"),
             LocalState::Nothing { evicted, invalidations, expired } => write!(
                 f,
@@ -247,9 +247,21 @@ impl fmt::Display for SharedState {
 }
 
 fn fresh(f: &mut fmt::Formatter<'_>, age: Duration, left: Option<Duration>) -> fmt::Result {
-    write!(f, "fresh, stored {age:.1?} ago")?;
+    write!(f, "fresh, stored {} ago", Span(age))?;
     match left {
-        Some(left) => write!(f, ", expires in {left:.1?}"),
+        Some(left) => write!(f, ", expires in {}", Span(left)),
         None => Ok(()),
+    }
+}
+
+/// A span of time for people: the clock steps by milliseconds, so nothing finer is shown.
+struct Span(Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            short if short < Duration::from_secs(1) => write!(f, "{}ms", short.as_millis()),
+            long => write!(f, "{:.1}s", long.as_secs_f64()),
+        }
     }
 }

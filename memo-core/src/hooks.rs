@@ -207,7 +207,8 @@ pub fn keep<K, T: Kept<K>>(keeps: K, argument: &T) -> T::Kept {
     argument.keep(keeps)
 }
 
-/// Asks how an argument is shown to a hook: a reference as it is, by the inherent method, and anything else by reference.
+/// Asks how an argument is shown to a hook: a reference and an optional one as they are, by the inherent methods, and
+/// anything else by reference.
 pub struct Shown<T>(pub T);
 
 impl<'b, T: ?Sized> Shown<&&'b T> {
@@ -216,6 +217,16 @@ impl<'b, T: ?Sized> Shown<&&'b T> {
     #[must_use]
     pub fn shown(self) -> &'b T {
         self.0
+    }
+}
+
+#[expect(clippy::ref_option_ref, reason = "the expansion takes every argument by reference")]
+impl<'b, T: ?Sized> Shown<&Option<&'b T>> {
+    /// The optional reference.
+    #[inline]
+    #[must_use]
+    pub fn shown(self) -> Option<&'b T> {
+        *self.0
     }
 }
 
