@@ -233,6 +233,12 @@ mod keys {
         }
     }
 
+    #[cached(timeout = 10, key = (x.to_bits(), text.len()), on_evict = (|_, (bits, len)| LOG.add(format!("{bits} {len}"))))]
+    #[allow(unused_parens, reason = "a closure in parentheses is one too")]
+    fn computed(x: f64, text: String) -> f64 {
+        x + f64::from(u32::try_from(text.len()).unwrap())
+    }
+
     #[cached(timeout = 10, on_evict = |_, (value, ())| LOG.add(format!("{value:?}")))]
     fn generic<T: Clone + Eq + std::hash::Hash + Send + Sync + std::fmt::Debug + 'static>(value: T, unit: ()) -> T {
         let () = unit;
@@ -258,6 +264,11 @@ mod keys {
             clock.advance(SECOND * 11);
         }
         assert_eq!(LOG.take(), ["4 Some(\"ab\") 3"]);
+        for _ in 0..2 {
+            assert!(computed(0.0, "ab".into()) > 1.9);
+            clock.advance(SECOND * 11);
+        }
+        assert_eq!(LOG.take(), ["0 2"]);
         for _ in 0..2 {
             assert_eq!((generic("a", ()), generic(1, ())), ("a", 1));
             clock.advance(SECOND * 11);

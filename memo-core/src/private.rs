@@ -7,7 +7,7 @@ pub use crate::hooks::{
 pub use crate::lookup::{AnyArg, Arg};
 pub use crate::memo::{
     Begun, Blocking, Function, Guard, Instance, Io, LocalOnly, Note, Noted, Open, Operation, Registered, Started,
-    Tasks, count_bypass, invalidate_all_local, operation, put, put_local, ready, refresh, start,
+    Tasks, count_bypass, invalidate_all_local, key_type, operation, put, put_local, ready, refresh, start,
 };
 pub use crate::outcome::{AnyResult, AnyReturn, MaybeNone, Outcome, Returns, returned, value_of};
 pub use inventory;

@@ -5,7 +5,7 @@ use crate::parse::{Given, Pair, Pairs};
 use proc_macro2::TokenStream;
 use quote::quote;
 use std::time::Duration;
-use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path};
+use syn::{Expr, ExprClosure, ExprLit, Ident, Lit, LitStr, Path};
 
 /// Every option there is, in the order of the documentation.
 pub(crate) const NAMES: [&str; 21] = [
@@ -182,6 +182,16 @@ pub(crate) fn ungrouped(mut value: &Expr) -> &Expr {
         value = &group.expr;
     }
     value
+}
+
+/// The closure that an expression is, in parentheses or not.
+pub(crate) fn closure(value: &Expr) -> Option<&ExprClosure> {
+    match value {
+        Expr::Closure(closure) => Some(closure),
+        Expr::Group(group) => closure(&group.expr),
+        Expr::Paren(paren) => closure(&paren.expr),
+        _ => None,
+    }
 }
 
 fn literal(value: &Expr) -> Option<&Lit> {

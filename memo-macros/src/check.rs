@@ -1,6 +1,6 @@
 //! Every rule about options and functions. It finds mistakes and emits nothing.
 
-use crate::args::{Options, ungrouped};
+use crate::args::{Options, closure};
 use crate::errors::{Errors, list, nearest};
 use crate::model::{Model, Place};
 use syn::visit::Visit;
@@ -69,7 +69,7 @@ fn hooks(options: &Options, errors: &mut Errors) {
     ];
     for (hook, rest) in told {
         if let Some(hook) = hook
-            && let syn::Expr::Closure(closure) = ungrouped(&hook.value)
+            && let Some(closure) = closure(&hook.value)
             && !(1..=3).contains(&closure.inputs.len())
         {
             let found = closure.inputs.len();

@@ -9,7 +9,6 @@ use super::io::{Blocking, Io, Tasks, ready};
 use super::{Memo, Origin};
 use crate::Error;
 use crate::clock::{self, Stopwatch, Tick};
-use crate::events::Level;
 use crate::local::Entry;
 use crate::outcome::Outcome;
 use crate::stats::Count;
@@ -318,7 +317,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Drop for Guard<O, K, D
 /// Counts a hit in the shared level, and notes it.
 pub(super) fn shared_hit<V>(function: &'static Function, door: &impl Door<V>, found: &Shared<V>) {
     function.count(Count::SharedHits);
-    door.note(|facts| facts.hit(Level::Shared, found.age, found.left));
+    door.note(|facts| facts.shared_hit(found.age, found.left));
 }
 
 /// An entry stored now, fresh for `left`.

@@ -19,7 +19,7 @@ pub use door::LocalOnly;
 pub use function::{Function, Registered, check, count_bypass};
 pub use guard::Guard;
 pub use io::{Blocking, Io, Tasks, ready};
-pub use note::{Note, Noted};
+pub use note::{Note, Noted, key_type};
 #[cfg(feature = "shared")]
 pub use operations::invalidate_all;
 pub use operations::{Operation, invalidate_all_local, operation, put, put_local};

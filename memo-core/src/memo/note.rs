@@ -19,14 +19,13 @@ use crate::stats::Count;
 use crate::{events::KeyOf, key::Key};
 use parking_lot::Mutex;
 use std::any::Any;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 /// What happened in a call so far.
 #[derive(Default)]
 pub struct Facts {
     answer: Option<Answer>,
-    age: Option<Duration>,
-    time_to_expiry: Option<Duration>,
     load_time: Option<Duration>,
     backend_error: Option<Error>,
     #[cfg(feature = "shared")]
@@ -36,22 +35,27 @@ pub struct Facts {
 /// How a call was answered.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answer {
-    Hit(Level),
+    /// The clock is read only if a hook is told.
+    LocalHit {
+        created: Tick,
+        deadline: Tick,
+    },
+    SharedHit {
+        age: Duration,
+        left: Option<Duration>,
+    },
     Miss,
 }
 
 impl Facts {
     /// A hit in the local level.
     pub(crate) fn local_hit(&mut self, created: Tick, deadline: Tick) {
-        let now = clock::now();
-        let left = (deadline != Tick::NEVER).then(|| deadline.since(now));
-        self.hit(Level::Local, now.since(created), left);
+        self.answer = Some(Answer::LocalHit { created, deadline });
     }
 
-    pub(crate) fn hit(&mut self, level: Level, age: Duration, left: Option<Duration>) {
-        self.answer = Some(Answer::Hit(level));
-        self.age = Some(age);
-        self.time_to_expiry = left;
+    /// A hit in the shared level.
+    pub(crate) fn shared_hit(&mut self, age: Duration, left: Option<Duration>) {
+        self.answer = Some(Answer::SharedHit { age, left });
     }
 
     /// A miss; `load_time` is of the body, if this call ran it.
@@ -67,12 +71,14 @@ impl Facts {
 
     fn describe<'a>(&'a self, function: &Function) -> CallInfo<'a> {
         let mut call = CallInfo::new(function.name());
-        call.level = match self.answer {
-            Some(Answer::Hit(level)) => Some(level),
-            _ => None,
+        (call.level, call.age, call.time_to_expiry) = match self.answer {
+            Some(Answer::LocalHit { created, deadline }) => {
+                let (age, left) = times(created, deadline);
+                (Some(Level::Local), Some(age), left)
+            }
+            Some(Answer::SharedHit { age, left }) => (Some(Level::Shared), Some(age), left),
+            Some(Answer::Miss) | None => (None, None, None),
         };
-        call.age = self.age;
-        call.time_to_expiry = self.time_to_expiry;
         call.load_time = self.load_time;
         call.backend_error = self.backend_error.as_ref();
         #[cfg(feature = "shared")]
@@ -81,6 +87,12 @@ impl Facts {
         }
         call
     }
+}
+
+/// How old an entry of the local level is, and how long it stays fresh.
+fn times(created: Tick, deadline: Tick) -> (Duration, Option<Duration>) {
+    let now = clock::now();
+    (now.since(created), (deadline != Tick::NEVER).then(|| deadline.since(now)))
 }
 
 /// The notes of one call.
@@ -107,9 +119,8 @@ impl Note {
 
     /// Tells of a hit, if the call was one.
     pub fn hit(&self, tell: impl FnOnce(&CallInfo<'_>)) {
-        let facts = self.facts.lock();
-        if matches!(facts.answer, Some(Answer::Hit(_))) {
-            drop(facts);
+        let answer = self.facts.lock().answer;
+        if matches!(answer, Some(Answer::LocalHit { .. } | Answer::SharedHit { .. })) {
             self.tell(tell);
         }
     }
@@ -128,7 +139,8 @@ impl Note {
 
     /// Tells of a miss, if the call was one.
     pub fn miss(&self, tell: impl FnOnce(&CallInfo<'_>)) {
-        if self.facts.lock().answer == Some(Answer::Miss) {
+        let answer = self.facts.lock().answer;
+        if answer == Some(Answer::Miss) {
             self.tell(tell);
         }
     }
@@ -141,9 +153,9 @@ impl Note {
     }
 
     /// Tells of the entries that left the local level, when the result is dropped: at the end of the call, however it
-    /// ends. The arguments name the types.
-    pub fn evictions<O: Outcome, P: Parts>(&self, _outcome: O, _parts: impl FnOnce() -> P) -> Evictions<'_, P, O> {
-        Evictions { note: self, types: std::marker::PhantomData }
+    /// ends. The arguments name the types; the key is not made.
+    pub fn evictions<O: Outcome, K>(&self, _outcome: O, _key: impl FnOnce() -> KeyType<K>) -> Evictions<'_, K, O> {
+        Evictions { note: self, types: PhantomData }
     }
 
     /// The lock is not held while a hook runs, which may call anything.
@@ -160,19 +172,27 @@ impl Note {
     }
 }
 
-/// A hook for the entries that leave the local level, wanted.
-#[must_use = "the hook is given to `tell`"]
-pub struct Evictions<'n, P, O> {
-    note: &'n Note,
-    types: std::marker::PhantomData<fn() -> (P, O)>,
+/// The type of a stored key.
+pub(crate) type KeyType<K> = PhantomData<fn() -> K>;
+
+/// The type of the key that these parts are of.
+pub fn key_type<P: Parts>(_parts: P) -> KeyType<P::Owned> {
+    PhantomData
 }
 
-impl<'n, P: Parts, O: Outcome> Evictions<'n, P, O>
+/// A hook for the entries that leave the local level, wanted.
+#[must_use = "the hook is given to `tell`"]
+pub struct Evictions<'n, K, O> {
+    note: &'n Note,
+    types: PhantomData<fn() -> (K, O)>,
+}
+
+impl<'n, K: 'static, O: Outcome> Evictions<'n, K, O>
 where
     O::Value: 'static,
 {
     /// Has the hook told of each entry once the call is over.
-    pub fn tell(self, hook: fn(&CallInfo<'_>, &P::Owned, &O::Value)) -> TellsEvictions<'n, P::Owned, O::Value> {
+    pub fn tell(self, hook: fn(&CallInfo<'_>, &K, &O::Value)) -> TellsEvictions<'n, K, O::Value> {
         TellsEvictions { note: self.note, hook }
     }
 }
@@ -190,11 +210,9 @@ impl<K: 'static, V: 'static> Drop for TellsEvictions<'_, K, V> {
         let gone = std::mem::take(&mut *gone.lock());
         for gone in gone.into_iter().filter_map(|gone| gone.downcast::<Gone<K, V>>().ok()) {
             let Gone { key, entry, cause } = *gone;
-            let now = clock::now();
             let mut call = CallInfo::new(self.note.function.name());
-            call.cause = Some(cause);
-            call.age = Some(now.since(entry.created));
-            call.time_to_expiry = (entry.deadline != Tick::NEVER).then(|| entry.deadline.since(now));
+            let (age, left) = times(entry.created, entry.deadline);
+            (call.cause, call.age, call.time_to_expiry) = (Some(cause), Some(age), left);
             self.note.run(|| (self.hook)(&call, &key, &entry.value));
         }
     }

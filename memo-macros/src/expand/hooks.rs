@@ -9,7 +9,7 @@
 //! ```
 
 use super::site::Site;
-use crate::args::ungrouped;
+use crate::args::closure;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -30,10 +30,7 @@ struct Hook<'a> {
 
 impl<'a> Hook<'a> {
     fn new(expression: &'a Expr) -> Self {
-        let parameters = match ungrouped(expression) {
-            Expr::Closure(closure) => Some(closure.inputs.len()),
-            _ => None,
-        };
+        let parameters = closure(expression).map(|closure| closure.inputs.len());
         Hook { expression, parameters }
     }
 
@@ -92,7 +89,7 @@ impl<'s, 'a> Hooks<'s, 'a> {
             use #private::AnyShown as _;
             let __memokit_note = #private::Note::with_evictions(#holder());
             let __memokit_evictions = __memokit_note
-                .evictions(#outcome, || #parts)
+                .evictions(#outcome, || #private::key_type(#parts))
                 .tell(|__memokit_call, __memokit_key, __memokit_value| #tell);
         }
     }
