@@ -87,8 +87,8 @@ pub use memo_backends::*;
 pub use memo_core::testing;
 #[cfg(feature = "shared")]
 pub use memo_core::{
-    BoxFuture, Bucket, Cache, Capabilities, Found, Key, MAX_KEY_BYTES, TimeToLive, Want, check_key, codec, key,
-    register,
+    BoxFuture, Bucket, Cache, Capabilities, Found, Key, KeyBy, KeyMaker, MAX_KEY_BYTES, Pruned, TimeToLive, Want,
+    WholeKey, check_key, codec, key, register,
 };
 
 /// The page of the repository: its examples are compiled like all others.
