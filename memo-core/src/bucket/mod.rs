@@ -1,12 +1,18 @@
 //! The container door to any cache: values under keys of any type, by hand.
 
+mod change;
+mod deferred;
 mod key;
 mod lifetime;
+mod memory;
+mod pending;
 mod place;
 mod prune;
+mod unload;
 mod values;
 mod without_value;
 
+pub use deferred::Deferred;
 pub use key::{KeyBy, KeyMaker, WholeKey};
 pub use prune::Pruned;
 
@@ -34,8 +40,8 @@ use std::time::Duration;
 /// Every operation has an async twin that ends in `_async`. A twin that is dropped before it is done may or may not
 /// have been carried out.
 ///
-/// Clones of a bucket are one bucket: they share its timeout. What is made of a clone by
-/// [`timeout`](Bucket::timeout) has one of its own.
+/// Clones of a bucket are one bucket: they share its timeout and its memory. What is made of a clone by
+/// [`timeout`](Bucket::timeout) or [`in_memory`](Bucket::in_memory) has one of its own.
 ///
 /// ```
 /// # use memo_core as memokit;
@@ -77,7 +83,7 @@ impl<V> Bucket<V> {
     /// A bucket of this cache whose keys start with this prefix. Buckets of one prefix share their entries.
     #[must_use]
     pub fn new(cache: Arc<dyn Cache>, prefix: &str) -> Self {
-        let place = Place { cache, prefix: Prefix::new(prefix, 0), timeout: Arc::new(Timeout::none()) };
+        let place = Place::new(cache, Prefix::new(prefix, 0));
         Bucket { place, keys: Arc::new(WholeKey), types: PhantomData }
     }
 }

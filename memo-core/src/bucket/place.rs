@@ -1,6 +1,8 @@
-//! Where the entries of a bucket are: its cache, its prefix and its timeout. About bytes, whatever their type.
+//! Where the entries of a bucket are: its cache, its prefix, its timeout and its memory. About bytes, whatever their type.
 
+use super::change::{Circle, Entries};
 use super::lifetime::Timeout;
+use super::memory::Memory;
 use crate::Error;
 use crate::key::Prefix;
 use crate::memo::Io;
@@ -15,26 +17,63 @@ pub(super) type Pairs = Vec<(String, Vec<u8>)>;
 pub(super) struct Place {
     pub(super) cache: Arc<dyn Cache>,
     pub(super) prefix: Prefix,
-    /// Shared by the clones of a bucket.
+    /// Shared by the clones of a bucket, like the memory.
     pub(super) timeout: Arc<Timeout>,
+    pub(super) memory: Option<Arc<Memory>>,
+    pub(super) circle: Arc<Circle>,
 }
 
 impl Place {
+    pub(super) fn new(cache: Arc<dyn Cache>, prefix: Prefix) -> Self {
+        let circle = Circle::of(&cache, &prefix);
+        Place { cache, prefix, timeout: Arc::new(Timeout::none()), memory: None, circle }
+    }
+
     /// What `decode` makes of the bytes under a key; `None` of bytes that are no value of the bucket.
     pub(super) async fn read<I: Io, V: Send>(
         &self,
         key: &str,
         decode: impl Fn(&[u8]) -> Option<V> + Send + Sync,
     ) -> Result<Option<V>, Error> {
-        Ok(I::read(&*self.cache, key, Want::Bytes, |found| decode(found.bytes)).await?.flatten())
+        let Some(memory) = self.memory.as_deref() else {
+            return Ok(I::read(&*self.cache, key, Want::Bytes, |found| decode(found.bytes)).await?.flatten());
+        };
+        if let Some(value) = memory.get(key).and_then(|bytes| decode(&bytes)) {
+            return Ok(Some(value));
+        }
+        let before = memory.before(key);
+        let found = I::read(&*self.cache, key, Want::BytesAndTimeToLive, |found| {
+            let value = decode(found.bytes)?;
+            Some((value, Arc::from(found.bytes), memory.until(key, &found)))
+        });
+        Ok(found.await?.flatten().map(|(value, bytes, until)| {
+            memory.keep(key, before, bytes, until);
+            value
+        }))
     }
 
-    /// The bytes under each key, in the order of the keys.
-    pub(super) async fn read_many<I: Io>(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, Error> {
-        I::get_many(&*self.cache, &borrowed(keys)).await
+    /// What `decode` makes of the bytes under each key, in the order of the keys. What comes from the cache is not kept
+    /// in memory: it does not say how long it still has.
+    pub(super) async fn read_many<I: Io, V: Send>(
+        &self,
+        keys: &[String],
+        decode: impl Fn(&str, &[u8]) -> Option<V> + Send + Sync,
+    ) -> Result<Vec<Option<V>>, Error> {
+        let copy = |key: &String| decode(key, &self.memory.as_ref()?.get(key)?);
+        let mut values: Vec<Option<V>> = keys.iter().map(copy).collect();
+        let missing: Vec<usize> = (0..keys.len()).filter(|&position| values[position].is_none()).collect();
+        if !missing.is_empty() {
+            let asked: Vec<&str> = missing.iter().map(|&position| keys[position].as_str()).collect();
+            let found = I::get_many(&*self.cache, &asked).await?;
+            for (position, bytes) in missing.into_iter().zip(found) {
+                values[position] = bytes.and_then(|bytes| decode(&keys[position], &bytes));
+            }
+        }
+        Ok(values)
     }
 
     pub(super) async fn write<I: Io>(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<(), Error> {
+        let _change = self.circle.change(Entries::One(key));
         I::set(&*self.cache, key, bytes, timeout).await
     }
 
@@ -43,26 +82,33 @@ impl Place {
         pairs: &[(&str, &[u8])],
         timeout: Option<Duration>,
     ) -> Result<(), Error> {
+        let _change = self.circle.change(Entries::Pairs(pairs));
         I::set_many(&*self.cache, pairs, timeout).await
     }
 
     pub(super) async fn add<I: Io>(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
+        let _change = self.circle.change(Entries::One(key));
         I::add(&*self.cache, key, bytes, timeout).await
     }
 
     pub(super) async fn remove<I: Io>(&self, key: &str) -> Result<bool, Error> {
+        let _change = self.circle.change(Entries::One(key));
         I::remove(&*self.cache, key).await
     }
 
     pub(super) async fn remove_many<I: Io>(&self, keys: &[String]) -> Result<u64, Error> {
-        I::remove_many(&*self.cache, &borrowed(keys)).await
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let _change = self.circle.change(Entries::Named(&keys));
+        I::remove_many(&*self.cache, &keys).await
     }
 
     pub(super) async fn increment<I: Io>(&self, key: &str, by: i64) -> Result<i64, Error> {
+        let _change = self.circle.change(Entries::One(key));
         I::increment(&*self.cache, key, by, self.timeout.get()).await
     }
 
     pub(super) async fn touch<I: Io>(&self, key: &str, timeout: Option<Duration>) -> Result<bool, Error> {
+        let _change = self.circle.change(Entries::One(key));
         I::touch(&*self.cache, key, timeout).await
     }
 
@@ -71,10 +117,7 @@ impl Place {
     }
 
     pub(super) async fn clear<I: Io>(&self) -> Result<u64, Error> {
+        let _change = self.circle.change(Entries::All);
         I::clear(&*self.cache, self.prefix.as_str()).await
     }
-}
-
-fn borrowed(keys: &[String]) -> Vec<&str> {
-    keys.iter().map(String::as_str).collect()
 }

@@ -62,7 +62,8 @@ impl Place {
         let mut pruned = Pruned::default();
         let timeout = self.timeout.get();
         for keys in self.keys::<I>().await?.chunks(BATCH) {
-            let found = self.read_many::<I>(keys).await?;
+            let asked: Vec<&str> = keys.iter().map(String::as_str).collect();
+            let found = I::get_many(&*self.cache, &asked).await?;
             for (key, bytes) in keys.iter().zip(found) {
                 let Some(bytes) = bytes else { continue };
                 let corrupt = match judge(key, &bytes, timeout) {

@@ -36,16 +36,15 @@ where
         M: Send + Sync,
     {
         let keys = keys?;
-        let found = self.place.read_many::<I>(&keys).await?;
-        Ok(keys.iter().zip(found).map(|(key, bytes)| self.decode(key, &bytes?)).collect())
+        self.place.read_many::<I, V>(&keys, |key, bytes| self.decode(key, bytes)).await
     }
 
-    fn life(&self) -> Life {
+    pub(super) fn life(&self) -> Life {
         Life::OfBucket(self.place.timeout.get())
     }
 
     /// The key and the stored form of a value, made before anything is awaited.
-    pub(super) fn pair<K: ?Sized>(&self, key: &K, value: &V, life: Life) -> Result<(String, Vec<u8>), Error>
+    fn pair<K: ?Sized>(&self, key: &K, value: &V, life: Life) -> Result<(String, Vec<u8>), Error>
     where
         M: KeyMaker<K>,
     {
