@@ -245,12 +245,15 @@ impl<V, C, M> Drop for Deferred<V, C, M> {
             return;
         }
         // A backend must not panic. One that does so while another panic unwinds would end the process.
-        let why = match catch_unwind(AssertUnwindSafe(|| self.flush())) {
-            Ok(Ok(_)) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the cache panicked".to_owned(),
-        };
+        let flushed = catch_unwind(AssertUnwindSafe(|| self.flush()));
         let (prefix, lost) = (self.bucket.place.prefix.as_str(), self.pending());
-        tracing::error!(prefix, lost, why, "deferred writes are lost");
+        match flushed {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(prefix, lost, kind = ?error.kind(), cause, "deferred writes are lost: {error}");
+            }
+            Err(_) => tracing::error!(prefix, lost, "deferred writes are lost: the cache panicked"),
+        }
     }
 }

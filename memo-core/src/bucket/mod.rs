@@ -108,7 +108,7 @@ impl<V, C, M> Bucket<V, C, M> {
     /// passed since it was set. A longer one holds for what is set from now on. An entry that was set with a timeout of
     /// its own ([`set_with_timeout`](Bucket::set_with_timeout)) keeps that. An outdated entry is there for the cache,
     /// until its first timeout has passed or [`prune`](Bucket::prune) has removed it: `get` does not find it, `add`
-    /// does not replace it, and `touch` does not make it young again.
+    /// does not replace it, `touch` does not make it young again, and `remove` counts it.
     ///
     /// The age of an entry is told by the clocks of the machines that set and read it. An entry from the future counts
     /// as outdated when it is a whole timeout ahead, so clocks that differ keep an entry at most twice as long.
