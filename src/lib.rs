@@ -49,12 +49,12 @@
 //!
 //! | feature | brings | costs |
 //! |---|---|---|
-//! | `shared` | `cache =`, `MemoryCache`, named caches, `Bucket`, Postcard | serde, blake3, postcard, tracing, twox-hash |
+//! | `shared` | `cache =`, `MemoryCache`, `NullCache`, named caches, `Bucket`, Postcard | serde, blake3, postcard, tracing, twox-hash |
 //! | `file` | `FileCache`; `shared` | heed, which compiles LMDB with a C compiler |
 //! | `redis` | `RedisCache`, blocking; `shared` | redis |
 //! | `redis-tokio` | `RedisCache` without blocking in async functions; `redis` | tokio |
-//! | `json` | `codec = Json`; `shared` | `serde_json` |
-//! | `messagepack` | `codec = MessagePack`; `shared` | rmp-serde |
+//! | `json` | `codec = Json`, `PrettyJson`; `shared` | `serde_json` |
+//! | `messagepack` | `codec = MessagePack`, `CompactMessagePack`; `shared` | rmp-serde |
 //! | `bincode` | `codec = Bincode`; `shared` | bincode 2.0.1, unmaintained (RUSTSEC-2025-0141) |
 //! | `testing` | a clock for tests, the conformance suite for backends | a check of the clock's state at each reading |
 //!
@@ -90,8 +90,8 @@ pub use memo_backends::*;
 pub use memo_core::testing;
 #[cfg(feature = "shared")]
 pub use memo_core::{
-    BoxFuture, Bucket, Cache, Capabilities, Found, Key, MAX_KEY_BYTES, TimeToLive, Want, check_key, codec, key,
-    register,
+    BoxFuture, Bucket, Cache, Capabilities, Deferred, Found, Key, KeyBy, KeyMaker, MAX_KEY_BYTES, Pruned, TimeToLive,
+    Want, WholeKey, check_key, codec, key, register,
 };
 
 /// The page of the repository: its examples are compiled like all others.

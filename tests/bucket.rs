@@ -75,6 +75,30 @@ fn every_operation(cache: &str) {
     assert!(!bucket.contains("z").unwrap());
 }
 
+/// As a dictionary has it: the misses are absent, and counts are of what was there.
+fn many_at_once_as_maps(cache: &str) {
+    let bucket: Bucket<u32> = bucket(cache, "maps");
+    let map = HashMap::from([("k1", 1), ("k2", 2), ("k3", 3)]);
+    bucket.set_many(&map).unwrap();
+    let keys = ["k1", "kx", "k3"];
+    let found: HashMap<&str, u32> =
+        keys.into_iter().zip(bucket.get_many(keys).unwrap()).filter_map(|(key, value)| Some((key, value?))).collect();
+    assert_eq!(found, HashMap::from([("k1", 1), ("k3", 3)]));
+    assert_eq!(bucket.get_many(map.keys()).unwrap().into_iter().flatten().sum::<u32>(), 6);
+    bucket.set_many(&HashMap::<u8, u32>::new()).unwrap();
+    bucket.set_many([("k1", &10), ("k1", &11)]).unwrap();
+    assert_eq!(bucket.get("k1").unwrap(), Some(11), "the last of two under one key");
+    assert_eq!(bucket.get_many(["k1", "k1"]).unwrap(), [Some(11), Some(11)]);
+    assert_eq!(
+        (bucket.remove_many(["k1", "kx", "k2"]).unwrap(), bucket.remove_many(["k1", "kx", "k2"]).unwrap()),
+        (2, 0)
+    );
+    assert_eq!((bucket.clear().unwrap(), bucket.clear().unwrap()), (1, 0));
+    assert_eq!(bucket.increment("n", i64::MAX).unwrap(), i64::MAX);
+    assert_eq!(bucket.increment("n", 1).unwrap_err().kind(), ErrorKind::Backend, "no number wraps around");
+    assert_eq!((bucket.increment("n", 0).unwrap(), bucket.clear().unwrap()), (i64::MAX, 1));
+}
+
 async fn every_operation_as_a_task(cache: &str) {
     let bucket: Bucket<u32> = bucket(cache, "all twins").timeout(MINUTE).unwrap();
     assert_eq!((bucket.get_async(&1).await.unwrap(), bucket.remove_async(&1).await.unwrap()), (None, false));
@@ -217,6 +241,11 @@ macro_rules! on {
             #[test]
             fn every_operation() {
                 super::every_operation(NAME);
+            }
+
+            #[test]
+            fn many_at_once_as_maps() {
+                super::many_at_once_as_maps(NAME);
             }
 
             #[tokio::test]

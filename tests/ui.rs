@@ -43,3 +43,12 @@ fn a_value_that_can_not_be_stored_is_reported_at_the_return_type() {
         assert!(message.contains(part), "no {part} in {message}");
     }
 }
+
+#[test]
+fn a_key_that_a_bucket_does_not_take_is_reported_at_the_key() {
+    let message = first_message("bucket_key");
+    for part in ["`u64` can't be a key of this bucket", "src/bin/bucket_key.rs:12", "the one type that was named there"]
+    {
+        assert!(message.contains(part), "no {part} in {message}");
+    }
+}

@@ -3,6 +3,7 @@
 #[cfg(feature = "file")]
 pub mod file;
 pub mod memory;
+mod null;
 mod number;
 #[cfg(feature = "redis")]
 pub mod redis;
@@ -10,5 +11,6 @@ pub mod redis;
 #[cfg(feature = "file")]
 pub use file::FileCache;
 pub use memory::MemoryCache;
+pub use null::NullCache;
 #[cfg(feature = "redis")]
 pub use redis::RedisCache;

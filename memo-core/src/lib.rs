@@ -32,7 +32,7 @@ pub use memo::check;
 pub use stats::Stats;
 
 #[cfg(feature = "shared")]
-pub use bucket::Bucket;
+pub use bucket::{Bucket, Deferred, KeyBy, KeyMaker, Pruned, WholeKey};
 #[cfg(feature = "shared")]
 pub use key::Key;
 #[cfg(feature = "shared")]

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 use memo_core::ErrorKind;
-use memo_core::codec::{Bincode, Codec, Json, MAX_DEPTH, MessagePack, Postcard};
+use memo_core::codec::{Bincode, Codec, CompactMessagePack, Json, MAX_DEPTH, MessagePack, Postcard, PrettyJson};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
@@ -75,11 +75,21 @@ fn same<C: Codec, T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T
     assert!(bytes.is_empty() || C::decode::<T>(&bytes[..bytes.len() - 1]).is_err(), "{} took a part", C::NAME);
 }
 
+/// Two ways to write one format: each entry of one is an entry of the other.
+fn siblings<A: Codec, B: Codec, T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+    assert_eq!(A::ID, B::ID);
+    same::<B, T>(value);
+    assert_eq!(A::decode::<T>(&bytes::<B, T>(value)).unwrap(), *value, "{} of a sibling", A::NAME);
+    assert_eq!(B::decode::<T>(&bytes::<A, T>(value)).unwrap(), *value, "{} of a sibling", B::NAME);
+}
+
 fn same_in_all<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
     same::<Postcard, T>(value);
     same::<Json, T>(value);
     same::<MessagePack, T>(value);
     same::<Bincode, T>(value);
+    siblings::<Json, PrettyJson, T>(value);
+    siblings::<MessagePack, CompactMessagePack, T>(value);
 }
 
 fn odd(value: &Value) -> bool {
@@ -144,6 +154,8 @@ fn options_that_would_be_lost_are_refused() {
         refused::<MessagePack, _>(&Some(None::<u8>)),
         refused::<Json, _>(&(1, vec![Some(())])),
         refused::<MessagePack, _>(&Some(Wrap(Unit))),
+        refused::<CompactMessagePack, _>(&Some(Wrap(Unit))),
+        refused::<PrettyJson, _>(&Some(None::<u8>)),
         refused::<Json, _>(&Wrap(Some(Wrap(None::<u8>)))),
         refused::<Json, _>(&BTreeMap::from([("a", Some(None::<u8>))])),
     ] {
@@ -172,6 +184,7 @@ fn fields_left_out_are_refused_where_they_would_shift_the_rest() {
     let sparse = vec![Sparse { a: None, b: 0 }, Sparse { a: Some(0), b: 0 }];
     assert!(refused::<Postcard, _>(&sparse).contains("`a`"));
     assert!(refused::<Bincode, _>(&sparse).contains("`a`"));
+    assert!(refused::<CompactMessagePack, _>(&sparse).contains("`a`"));
     same::<Json, _>(&sparse);
     same::<MessagePack, _>(&sparse);
 }
@@ -191,6 +204,9 @@ fn types_may_gain_fields_where_fields_have_names() {
     let new = New { a: 1, b: None };
     assert_eq!(Json::decode::<New>(&bytes::<Json, _>(&Old { a: 1 })).unwrap(), new);
     assert_eq!(MessagePack::decode::<New>(&bytes::<MessagePack, _>(&Old { a: 1 })).unwrap(), new);
+    // A new one at the end is missing at the end.
+    assert_eq!(CompactMessagePack::decode::<New>(&bytes::<CompactMessagePack, _>(&Old { a: 1 })).unwrap(), new);
+    assert_eq!(MessagePack::decode::<New>(&bytes::<CompactMessagePack, _>(&Old { a: 1 })).unwrap(), new);
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

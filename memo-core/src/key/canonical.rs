@@ -53,6 +53,8 @@ const STRUCT_VARIANT: u8 = 0x53;
 #[derive(Debug)]
 pub(super) enum Failure {
     TooDeep,
+    /// A value's `Display` showed another text, or failed, when it was asked again.
+    Unsteady,
     /// What the value's own `Serialize` says.
     Refused(Box<str>),
 }
@@ -61,6 +63,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::TooDeep => write!(f, "the value is nested deeper than {MAX_DEPTH} levels"),
+            Failure::Unsteady => f.write_str("its text fails, or is another each time it is shown"),
             Failure::Refused(text) => f.write_str(text),
         }
     }
@@ -202,6 +205,12 @@ impl<'a> ser::Serializer for &'a mut Encoder {
         self.sink.byte(STR);
         self.sink.text(v.as_bytes());
         Ok(())
+    }
+
+    /// The text is never held as a whole.
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Done {
+        self.sink.byte(STR);
+        super::text::write(&mut self.sink, value)
     }
 
     #[inline]

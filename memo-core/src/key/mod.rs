@@ -12,6 +12,11 @@
 //! - Values that serialize alike are one value: two variants of an `#[serde(untagged)]` enum that hold the same
 //!   number, or values that differ in a `#[serde(skip)]` field only.
 //! - Nesting is limited to [`MAX_DEPTH`] levels, so that no value overflows the stack.
+//!
+//! A value goes into the hash as it is serialized, piece by piece: however large it is, making its key takes no more
+//! than a few kilobytes. What has no order takes 32 bytes beside for each entry of a map or element of a set, as their
+//! digests are sorted. A text that a type shows through `Display` (`collect_str`) of more than 128 bytes is shown twice,
+//! and must be the same both times.
 
 mod canonical;
 mod collections;
@@ -19,6 +24,7 @@ mod digest;
 mod order;
 mod prefix;
 mod sink;
+mod text;
 
 pub use canonical::MAX_DEPTH;
 pub use digest::Digest;

@@ -8,6 +8,9 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{ConstParam, Expr, GenericParam, Ident};
 
+/// What `codec =` takes by its bare name.
+const OUR_CODECS: [&str; 6] = ["Postcard", "Json", "PrettyJson", "MessagePack", "CompactMessagePack", "Bincode"];
+
 /// One function under expansion.
 pub(super) struct Site<'a> {
     pub(super) options: &'a Options,
@@ -240,9 +243,7 @@ impl<'a> Site<'a> {
         let Some(codec) = &self.options.codec else { return quote!(#krate::codec::Postcard) };
         let path = &codec.value;
         match path.get_ident() {
-            Some(name) if ["Postcard", "Json", "MessagePack", "Bincode"].iter().any(|ours| name == ours) => {
-                quote!(#krate::codec::#name)
-            }
+            Some(name) if OUR_CODECS.iter().any(|ours| name == ours) => quote!(#krate::codec::#name),
             _ => quote!(#path),
         }
     }

@@ -40,3 +40,33 @@ impl Codec for Json {
         })
     }
 }
+
+/// [`Json`] with line breaks and indents, for entries that people read. Each of the two reads what the other wrote.
+///
+/// ```
+/// # use memo_core as memokit;
+/// use memokit::codec::{Codec, Json, PrettyJson};
+///
+/// let mut out = Vec::new();
+/// PrettyJson::encode(&(1, "tea"), &mut out)?;
+/// assert_eq!(out, b"[\n  1,\n  \"tea\"\n]");
+/// assert_eq!(Json::decode::<(u8, String)>(&out)?, (1, "tea".to_owned()));
+/// # Ok::<(), memokit::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PrettyJson;
+
+impl Codec for PrettyJson {
+    const ID: u8 = Json::ID;
+    const NAME: &'static str = Json::NAME;
+
+    fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
+        append::<Self, T, { faithful::NO_SOME_OF_NULL | faithful::NO_ODD_FLOAT }>(value, out, |out| {
+            Ok(serde_json::to_writer_pretty(out, value)?)
+        })
+    }
+
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+        Json::decode(bytes)
+    }
+}

@@ -46,6 +46,47 @@ impl Codec for MessagePack {
     }
 }
 
+/// [`MessagePack`] with structs as arrays, without the names of their fields: smaller and faster. Each of the two reads
+/// what the other wrote.
+///
+/// Fields are known by their place: new ones go last and have `#[serde(default)]`, and a field that
+/// `skip_serializing_if` left out is an error.
+///
+/// ```
+/// # use memo_core as memokit;
+/// use memokit::codec::{Codec, CompactMessagePack, MessagePack};
+/// # use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// struct Tea {
+///     grams: u8,
+/// }
+///
+/// let (mut compact, mut named) = (Vec::new(), Vec::new());
+/// CompactMessagePack::encode(&Tea { grams: 3 }, &mut compact)?;
+/// MessagePack::encode(&Tea { grams: 3 }, &mut named)?;
+/// assert_eq!((&compact[..], &named[..]), (&b"\x91\x03"[..], &b"\x81\xa5grams\x03"[..]));
+/// assert_eq!(MessagePack::decode::<Tea>(&compact)?, CompactMessagePack::decode(&named)?);
+/// # Ok::<(), memokit::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CompactMessagePack;
+
+impl Codec for CompactMessagePack {
+    const ID: u8 = MessagePack::ID;
+    const NAME: &'static str = MessagePack::NAME;
+
+    fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
+        append::<Self, T, { faithful::NO_SOME_OF_NULL | faithful::NO_SKIPPED_FIELD }>(value, out, |out| {
+            Ok(value.serialize(&mut rmp_serde::Serializer::new(out))?)
+        })
+    }
+
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+        MessagePack::decode(bytes)
+    }
+}
+
 /// Some of its errors quote what they found.
 fn told(error: decode::Error) -> Cause {
     match error {

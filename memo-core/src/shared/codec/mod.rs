@@ -4,13 +4,18 @@
 //! |---|---|---|
 //! | [`Postcard`], the default | smallest, fastest | no: bump `version` |
 //! | [`MessagePack`], feature `messagepack` | small | yes, with `#[serde(default)]` |
+//! | [`CompactMessagePack`], feature `messagepack` | smaller | the last field, with `#[serde(default)]` |
 //! | [`Json`], feature `json` | readable | yes, with `#[serde(default)]` |
+//! | [`PrettyJson`], feature `json` | indented | yes, with `#[serde(default)]` |
 //! | [`Bincode`], feature `bincode` | small | no; for readers of that format |
+//!
+//! A codec that is another way to write the same format (`PrettyJson`, `CompactMessagePack`) reads the entries of its
+//! sibling, and its own are read by it.
 //!
 //! What a codec reads back equals what it wrote. Where a format can't hold a value, writing it is an error instead of
 //! a value that comes back changed, and the entry is not stored:
 //! - Values nested deeper than [`MAX_DEPTH`] levels: hostile bytes of such depth would end the stack of their reader.
-//! - Postcard and bincode don't name fields, so a field that `skip_serializing_if` left out would be taken for the one
+//! - Postcard, bincode and compact `MessagePack` don't name fields, so a field that `skip_serializing_if` left out would be taken for the one
 //!   after it.
 //! - JSON and `MessagePack` write `Some(None)` and `Some(())` like `None`, and JSON has no NaN and no infinity.
 //!
@@ -33,9 +38,9 @@ mod messagepack;
 #[cfg(feature = "bincode")]
 pub use self::bincode::Bincode;
 #[cfg(feature = "json")]
-pub use self::json::Json;
+pub use self::json::{Json, PrettyJson};
 #[cfg(feature = "messagepack")]
-pub use self::messagepack::MessagePack;
+pub use self::messagepack::{CompactMessagePack, MessagePack};
 pub use self::postcard::Postcard;
 
 use crate::error::{Error, ErrorKind};

@@ -1,0 +1,123 @@
+//! Where the entries of a bucket are: its cache, its prefix, its timeout and its memory. About bytes, whatever their type.
+
+use super::change::{Circle, Entries};
+use super::lifetime::Timeout;
+use super::memory::Memory;
+use crate::Error;
+use crate::key::Prefix;
+use crate::memo::Io;
+use crate::shared::cache::{Cache, Want};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Keys and stored values.
+pub(super) type Pairs = Vec<(String, Vec<u8>)>;
+
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) cache: Arc<dyn Cache>,
+    pub(super) prefix: Prefix,
+    /// Shared by the clones of a bucket, like the memory.
+    pub(super) timeout: Arc<Timeout>,
+    pub(super) memory: Option<Arc<Memory>>,
+    pub(super) circle: Arc<Circle>,
+}
+
+impl Place {
+    pub(super) fn new(cache: Arc<dyn Cache>, prefix: Prefix) -> Self {
+        let circle = Circle::of(&cache, &prefix);
+        Place { cache, prefix, timeout: Arc::new(Timeout::none()), memory: None, circle }
+    }
+
+    /// What `decode` makes of the bytes under a key; `None` of bytes that are no value of the bucket.
+    pub(super) async fn read<I: Io, V: Send>(
+        &self,
+        key: &str,
+        decode: impl Fn(&[u8]) -> Option<V> + Send + Sync,
+    ) -> Result<Option<V>, Error> {
+        let Some(memory) = self.memory.as_deref() else {
+            return Ok(I::read(&*self.cache, key, Want::Bytes, |found| decode(found.bytes)).await?.flatten());
+        };
+        if let Some(value) = memory.get(key).and_then(|bytes| decode(&bytes)) {
+            return Ok(Some(value));
+        }
+        let before = memory.before(key);
+        let found = I::read(&*self.cache, key, Want::BytesAndTimeToLive, |found| {
+            let value = decode(found.bytes)?;
+            Some((value, Arc::from(found.bytes), memory.until(key, &found)))
+        });
+        Ok(found.await?.flatten().map(|(value, bytes, until)| {
+            memory.keep(key, before, bytes, until);
+            value
+        }))
+    }
+
+    /// What `decode` makes of the bytes under each key, in the order of the keys. What comes from the cache is not kept
+    /// in memory: it does not say how long it still has.
+    pub(super) async fn read_many<I: Io, V: Send>(
+        &self,
+        keys: &[String],
+        decode: impl Fn(&str, &[u8]) -> Option<V> + Send + Sync,
+    ) -> Result<Vec<Option<V>>, Error> {
+        let copy = |key: &String| decode(key, &self.memory.as_ref()?.get(key)?);
+        let mut values: Vec<Option<V>> = keys.iter().map(copy).collect();
+        let missing: Vec<usize> = (0..keys.len()).filter(|&position| values[position].is_none()).collect();
+        if !missing.is_empty() {
+            let asked: Vec<&str> = missing.iter().map(|&position| keys[position].as_str()).collect();
+            let found = I::get_many(&*self.cache, &asked).await?;
+            for (position, bytes) in missing.into_iter().zip(found) {
+                values[position] = bytes.and_then(|bytes| decode(&keys[position], &bytes));
+            }
+        }
+        Ok(values)
+    }
+
+    pub(super) async fn write<I: Io>(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<(), Error> {
+        let _change = self.circle.change(Entries::One(key));
+        I::set(&*self.cache, key, bytes, timeout).await
+    }
+
+    pub(super) async fn write_many<I: Io>(
+        &self,
+        pairs: &[(&str, &[u8])],
+        timeout: Option<Duration>,
+    ) -> Result<(), Error> {
+        let _change = self.circle.change(Entries::Pairs(pairs));
+        I::set_many(&*self.cache, pairs, timeout).await
+    }
+
+    pub(super) async fn add<I: Io>(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
+        let _change = self.circle.change(Entries::One(key));
+        I::add(&*self.cache, key, bytes, timeout).await
+    }
+
+    pub(super) async fn remove<I: Io>(&self, key: &str) -> Result<bool, Error> {
+        let _change = self.circle.change(Entries::One(key));
+        I::remove(&*self.cache, key).await
+    }
+
+    pub(super) async fn remove_many<I: Io>(&self, keys: &[String]) -> Result<u64, Error> {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let _change = self.circle.change(Entries::Named(&keys));
+        I::remove_many(&*self.cache, &keys).await
+    }
+
+    pub(super) async fn increment<I: Io>(&self, key: &str, by: i64) -> Result<i64, Error> {
+        let _change = self.circle.change(Entries::One(key));
+        I::increment(&*self.cache, key, by, self.timeout.get()).await
+    }
+
+    pub(super) async fn touch<I: Io>(&self, key: &str, timeout: Option<Duration>) -> Result<bool, Error> {
+        let _change = self.circle.change(Entries::One(key));
+        I::touch(&*self.cache, key, timeout).await
+    }
+
+    pub(super) async fn keys<I: Io>(&self) -> Result<Vec<String>, Error> {
+        I::scan(&*self.cache, self.prefix.as_str()).await
+    }
+
+    pub(super) async fn clear<I: Io>(&self) -> Result<u64, Error> {
+        let _change = self.circle.change(Entries::All);
+        I::clear(&*self.cache, self.prefix.as_str()).await
+    }
+}
