@@ -8,8 +8,9 @@ use std::time::Duration;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path};
 
 /// Every option there is, in the order of the documentation.
-pub(crate) const NAMES: [&str; 19] = [
+pub(crate) const NAMES: [&str; 20] = [
     "timeout",
+    "timeout_with",
     "prefix",
     "version",
     "ignore",
@@ -34,6 +35,7 @@ pub(crate) const NAMES: [&str; 19] = [
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) timeout: Option<Given<Time>>,
+    pub(crate) timeout_with: Option<Given<Expr>>,
     pub(crate) prefix: Option<Given<LitStr>>,
     pub(crate) version: Option<Given<Expr>>,
     pub(crate) ignore: Option<Given<Vec<Ident>>>,
@@ -109,6 +111,7 @@ impl Options {
     fn take(&mut self, Pair { name, value }: Pair, errors: &mut Errors) {
         match name.to_string().as_str() {
             "timeout" => put(&mut self.timeout, &name, time(&value), errors),
+            "timeout_with" => put(&mut self.timeout_with, &name, Ok(value), errors),
             "prefix" => put(&mut self.prefix, &name, text(&value), errors),
             "version" => put(&mut self.version, &name, Ok(value), errors),
             "ignore" => put(&mut self.ignore, &name, names(&value), errors),

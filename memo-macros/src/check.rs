@@ -43,6 +43,12 @@ fn options_alone(options: &Options, errors: &mut Errors) {
             errors.at_span(timeout.name, format!("`local_timeout` {contradicts}"));
         }
     }
+    if let (Some(_), Some(timeout)) = (&options.timeout, &options.timeout_with) {
+        errors.at_span(
+            timeout.name,
+            "`timeout_with` contradicts `timeout`: it says of each value how long that is fresh, so keep one of them",
+        );
+    }
     if let Some(capacity) = &options.capacity
         && let syn::Expr::Lit(literal) = &capacity.value
         && let syn::Lit::Int(entries) = &literal.lit

@@ -1,6 +1,7 @@
 //! One cached function: what its attribute said, its counters and its memos.
 
 use super::cell::{self, Instance, Slots};
+use super::keep::Fresh;
 use super::{AnyMemo, Memo};
 use crate::events::{self, CallInfo, Hook};
 use crate::stats::{Count, Counters, Stats};
@@ -188,6 +189,18 @@ impl Function {
     /// How long a value stored now is fresh; `None` is for ever.
     pub(crate) fn fresh_time(&self) -> Result<Option<Duration>, Error> {
         self.positive("timeout", self.timeout)
+    }
+
+    /// How long a value is fresh of which the options say this; `None` is for ever.
+    pub(crate) fn time_of(&self, fresh: Fresh) -> Result<Option<Duration>, Error> {
+        match fresh {
+            Fresh::AsFunction => self.fresh_time(),
+            Fresh::For(Duration::ZERO) => {
+                Err(Error::new(ErrorKind::Config, format!("asking `{}` for its `timeout_with` of a value", self.name))
+                    .advise("it is zero: give a positive duration, or `None` for a value that is not to be stored"))
+            }
+            Fresh::For(time) => Ok(Some(time)),
+        }
     }
 
     /// How long a local copy of a shared value is trusted; `None` is as long as the shared one.

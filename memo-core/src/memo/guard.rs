@@ -6,6 +6,7 @@ use super::door::{Door, Fetched, Shared};
 use super::flight::{Ending, Flight};
 use super::function::Function;
 use super::io::{Blocking, Io, Tasks, ready};
+use super::keep::{Fresh, Keep};
 use super::{Memo, Origin};
 use crate::Error;
 use crate::clock::{self, Stopwatch, Tick};
@@ -86,35 +87,35 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     /// Runs the body, stores what it returned if `keep` says so, and lets the followers go.
     #[inline(never)]
-    pub fn run(self, body: impl FnOnce() -> O::Return, keep: impl FnOnce(&O::Value) -> bool) -> O::Return {
+    pub fn run<A: Into<Keep>>(self, body: impl FnOnce() -> O::Return, keep: impl FnOnce(&O::Value) -> A) -> O::Return {
         self.run_checked(body, keep).0
     }
 
     /// Runs the body as a task, stores what it returned if `keep` says so, and lets the followers go.
-    pub async fn run_async(
+    pub async fn run_async<A: Into<Keep>>(
         self,
         body: impl Future<Output = O::Return>,
-        keep: impl FnOnce(&O::Value) -> bool,
+        keep: impl FnOnce(&O::Value) -> A,
     ) -> O::Return {
         self.run_checked_async(body, keep).await.0
     }
 
     /// As [`run_async`](Guard::run_async) without a shared level: what the body returned crosses no await, so it need
     /// not be `Send`.
-    pub async fn run_local_async(
+    pub async fn run_local_async<A: Into<Keep>>(
         self,
         body: impl Future<Output = O::Return>,
-        keep: impl FnOnce(&O::Value) -> bool,
+        keep: impl FnOnce(&O::Value) -> A,
     ) -> O::Return {
         let (returned, cost) = self.load_async(body).await;
         self.complete_locally(returned, cost, keep)
     }
 
     /// As [`run`](Guard::run), and whether the shared level took the value.
-    pub fn run_checked(
+    pub fn run_checked<A: Into<Keep>>(
         self,
         body: impl FnOnce() -> O::Return,
-        keep: impl FnOnce(&O::Value) -> bool,
+        keep: impl FnOnce(&O::Value) -> A,
     ) -> (O::Return, Result<(), Error>) {
         let watch = Stopwatch::start();
         let returned = {
@@ -123,20 +124,20 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         };
         let cost = watch.elapsed();
         if D::SHARED {
-            ready(self.complete::<Blocking>(returned, cost, keep))
+            ready(self.complete::<Blocking, A>(returned, cost, keep))
         } else {
             (self.complete_locally(returned, cost, keep), Ok(()))
         }
     }
 
     /// As [`run_async`](Guard::run_async), and whether the shared level took the value.
-    pub async fn run_checked_async(
+    pub async fn run_checked_async<A: Into<Keep>>(
         self,
         body: impl Future<Output = O::Return>,
-        keep: impl FnOnce(&O::Value) -> bool,
+        keep: impl FnOnce(&O::Value) -> A,
     ) -> (O::Return, Result<(), Error>) {
         let (returned, cost) = self.load_async(body).await;
-        self.complete::<Tasks>(returned, cost, keep).await
+        self.complete::<Tasks, A>(returned, cost, keep).await
     }
 
     async fn load_async(&self, body: impl Future<Output = O::Return>) -> (O::Return, Duration) {
@@ -151,9 +152,13 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         (returned, watch.elapsed())
     }
 
-    /// Stores a value that a caller brought, as a load that took no time.
-    pub(super) async fn put<I: Io>(mut self, value: O::Value) -> Result<(), Error> {
-        let (entry, stored) = self.store::<I>(&value, Duration::ZERO).await;
+    /// Stores a value that a caller brought, as a load that took no time. One that is not to be kept drops the one
+    /// before.
+    pub(super) async fn put<I: Io>(mut self, value: O::Value, keep: Keep) -> Result<(), Error> {
+        let (entry, stored) = match keep.0 {
+            Some(fresh) => self.store::<I>(&value, fresh, Duration::ZERO).await,
+            None => (None, self.forget::<I>().await),
+        };
         if let Some(flight) = self.flight.take() {
             let finished = self.memo.finish(flight, entry, Origin::Loaded, || Ending::Value(value));
             self.function.counters.add(Count::Evicted, finished.evicted as u64);
@@ -166,14 +171,14 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     /// Ends the load at both levels.
-    async fn complete<I: Io>(
+    async fn complete<I: Io, A: Into<Keep>>(
         self,
         returned: O::Return,
         cost: Duration,
-        keep: impl FnOnce(&O::Value) -> bool,
+        keep: impl FnOnce(&O::Value) -> A,
     ) -> (O::Return, Result<(), Error>) {
-        let (entry, stored) = match O::value(&returned).filter(|value| keep(value)) {
-            Some(value) => self.store::<I>(value, cost).await,
+        let (entry, stored) = match kept::<O, A>(&returned, keep) {
+            Some((value, fresh)) => self.store::<I>(value, fresh, cost).await,
             None if self.replaces_nothing(&returned) => (None, self.forget::<I>().await),
             None => (None, Ok(())),
         };
@@ -198,10 +203,15 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     /// Ends the load without a shared level.
-    fn complete_locally(self, returned: O::Return, cost: Duration, keep: impl FnOnce(&O::Value) -> bool) -> O::Return {
-        let value = O::value(&returned).filter(|value| keep(value));
-        let entry = value.and_then(|value| self.local_entry(value, self.timeout().ok()?));
-        if value.is_none()
+    fn complete_locally<A: Into<Keep>>(
+        self,
+        returned: O::Return,
+        cost: Duration,
+        keep: impl FnOnce(&O::Value) -> A,
+    ) -> O::Return {
+        let kept = kept::<O, A>(&returned, keep);
+        let entry = kept.and_then(|(value, fresh)| self.local_entry(value, self.timeout(fresh).ok()?));
+        if kept.is_none()
             && self.replaces_nothing(&returned)
             && let Some(flight) = &self.flight
         {
@@ -242,8 +252,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     /// How long a value stored now is fresh; one of zero is reported.
-    fn timeout(&self) -> Result<Option<Duration>, Error> {
-        self.function.fresh_time().inspect_err(|error| self.function.report(error))
+    fn timeout(&self, fresh: Fresh) -> Result<Option<Duration>, Error> {
+        self.function.time_of(fresh).inspect_err(|error| self.function.report(error))
     }
 
     /// The entry for the local level, if it is to hold one.
@@ -254,8 +264,13 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     /// Stores in the shared level; the entry for the local one, and whether the shared one took the value.
-    async fn store<I: Io>(&self, value: &O::Value, cost: Duration) -> (Option<Entry<O::Value>>, Result<(), Error>) {
-        let timeout = match self.timeout() {
+    async fn store<I: Io>(
+        &self,
+        value: &O::Value,
+        fresh: Fresh,
+        cost: Duration,
+    ) -> (Option<Entry<O::Value>>, Result<(), Error>) {
+        let timeout = match self.timeout(fresh) {
             Ok(timeout) => timeout,
             Err(error) => return (None, Err(error)),
         };
@@ -308,6 +323,16 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Drop for Guard<O, K, D
             self.memo.finish(flight, None, Origin::Loaded, || Ending::Abandoned);
         }
     }
+}
+
+/// The part of a return value that is to be stored, and for how long.
+fn kept<O: Outcome, A: Into<Keep>>(
+    returned: &O::Return,
+    keep: impl FnOnce(&O::Value) -> A,
+) -> Option<(&O::Value, Fresh)> {
+    let value = O::value(returned)?;
+    let fresh = keep(value).into().0?;
+    Some((value, fresh))
 }
 
 /// Counts a hit in the shared level, and tells the hook.

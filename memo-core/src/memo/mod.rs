@@ -9,6 +9,7 @@ mod flights;
 mod function;
 mod guard;
 mod io;
+mod keep;
 mod operations;
 
 pub use call::{Begun, Open, Started, refresh, start};
@@ -17,6 +18,7 @@ pub use door::LocalOnly;
 pub use function::{Function, Registered, check, count_bypass};
 pub use guard::Guard;
 pub use io::{Blocking, Io, Tasks, ready};
+pub use keep::{Keep, keep_for};
 #[cfg(feature = "shared")]
 pub use operations::invalidate_all;
 pub use operations::{Operation, invalidate_all_local, operation, put, put_local};

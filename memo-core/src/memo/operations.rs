@@ -6,6 +6,7 @@ use super::cell::Instance;
 use super::door::{Door, Fetched, MakeDoor};
 use super::function::Function;
 use super::io::{Blocking, Io, ready};
+use super::keep::Keep;
 use crate::Error;
 use crate::lookup::{Owned, Parts};
 use crate::outcome::Outcome;
@@ -104,7 +105,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     }
 }
 
-/// Stores a value under a call's key, as if the call had loaded it now; nothing for `None`.
+/// Stores a value under a call's key, as if the call had loaded it now; nothing for `None`. `keep` says for how long.
 pub async fn put<I: Io, T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
@@ -112,6 +113,7 @@ pub async fn put<I: Io, T: ?Sized, O, P, M>(
     parts: P,
     door: M,
     value: Option<O::Value>,
+    keep: fn(&O::Value) -> Keep,
 ) -> Result<(), Error>
 where
     O: Outcome + 'static,
@@ -119,7 +121,8 @@ where
     M: MakeDoor<P, O::Value>,
 {
     let Some(value) = value else { return Ok(()) };
-    lead::<T, O, P, M>(function, instance, parts, door).put::<I>(value).await
+    let keep = keep(&value);
+    lead::<T, O, P, M>(function, instance, parts, door).put::<I>(value, keep).await
 }
 
 /// Drops every entry of a function in this process, those of all its instantiations.
@@ -153,10 +156,11 @@ pub fn put_local<T: ?Sized, O, P, M>(
     parts: P,
     door: M,
     value: Option<O::Value>,
+    keep: fn(&O::Value) -> Keep,
 ) where
     O: Outcome + 'static,
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
-    let _reported = ready(put::<Blocking, T, O, P, M>(function, instance, outcome, parts, door, value));
+    let _reported = ready(put::<Blocking, T, O, P, M>(function, instance, outcome, parts, door, value, keep));
 }

@@ -148,14 +148,14 @@ fn peek(site: &Site<'_>) -> TokenStream {
 
 fn put(site: &Site<'_>) -> TokenStream {
     let (private, prelude, call, value) = (&site.private, site.prelude(), site.call(), site.model.value());
-    let outcome = site.outcome();
+    let (outcome, keep) = (site.outcome(), site.keep_given());
     let given = match &value {
         Some(_) => quote!(::core::option::Option::Some(__memokit_value)),
         None => quote!(#private::value_of(#outcome, __memokit_value)),
     };
     let run = match site.is_shared() {
-        true => run(site, |io| quote!(#private::put::<#io, _, _, _, _>(#call, #given))),
-        false => quote!(#private::put_local(#call, #given)),
+        true => run(site, |io| quote!(#private::put::<#io, _, _, _, _>(#call, #given, #keep))),
+        false => quote!(#private::put_local(#call, #given, #keep)),
     };
     let value = value.unwrap_or_else(|| site.model.returned());
     let mut signature = like_the_function(site, "put", &result(site, quote!(())));

@@ -9,6 +9,7 @@
 mod call;
 mod companion;
 mod function;
+mod keep;
 mod site;
 
 use crate::args::Options;

@@ -236,24 +236,6 @@ impl<'a> Site<'a> {
             CacheSource::Computed(expression) => quote!(#private::Source::Given(|| #expression)),
         })
     }
-
-    /// Whether a loaded value is to be stored, as a closure over `&value`.
-    pub(super) fn keep(&self) -> TokenStream {
-        let private = &self.private;
-        let mut conditions = Vec::new();
-        if self.options.cache_none.as_ref().is_some_and(|cache_none| !cache_none.value) {
-            let span = self.model.returned().span();
-            conditions.push(quote_spanned!(span=> #private::MaybeNone::is_present(__memokit_value)));
-        }
-        if let Some(predicate) = &self.options.cache_if {
-            let predicate = &predicate.value;
-            conditions.push(quote!(#private::agrees(__memokit_value, #predicate)));
-        }
-        if conditions.is_empty() {
-            return quote!(|_| true);
-        }
-        quote!(|__memokit_value| #(#conditions)&&*)
-    }
 }
 
 /// The same tokens as if they stood at `span`, where the compiler then points to.
