@@ -21,6 +21,14 @@ pub trait Outcome: Copy + Send + Sync {
     /// What is stored.
     type Value: Clone + Send + Sync;
 
+    /// Whether a stored value is asked before it counts as a hit.
+    const CHECKS: bool = false;
+
+    /// Whether a stored value counts as a hit. It runs code of users: call it outside of every lock.
+    fn is_valid(self, _value: &Self::Value) -> bool {
+        true
+    }
+
     /// The part that is stored; `None` for an error.
     fn value(returned: &Self::Return) -> Option<&Self::Value>;
 

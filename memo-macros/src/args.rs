@@ -8,7 +8,7 @@ use std::time::Duration;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path};
 
 /// Every option there is, in the order of the documentation.
-pub(crate) const NAMES: [&str; 20] = [
+pub(crate) const NAMES: [&str; 21] = [
     "timeout",
     "timeout_with",
     "prefix",
@@ -26,6 +26,7 @@ pub(crate) const NAMES: [&str; 20] = [
     "refresh",
     "cache_if",
     "cache_none",
+    "valid_if",
     "single_flight",
     "companion",
     "crate",
@@ -51,6 +52,7 @@ pub(crate) struct Options {
     pub(crate) refresh: Option<Given<Expr>>,
     pub(crate) cache_if: Option<Given<Expr>>,
     pub(crate) cache_none: Option<Given<bool>>,
+    pub(crate) valid_if: Option<Given<Expr>>,
     pub(crate) single_flight: Option<Given<bool>>,
     pub(crate) companion: Option<Given<Ident>>,
     pub(crate) krate: Option<Given<Path>>,
@@ -127,6 +129,7 @@ impl Options {
             "refresh" => put(&mut self.refresh, &name, Ok(value), errors),
             "cache_if" => put(&mut self.cache_if, &name, Ok(value), errors),
             "cache_none" => put(&mut self.cache_none, &name, yes_or_no(&value), errors),
+            "valid_if" => put(&mut self.valid_if, &name, Ok(value), errors),
             "single_flight" => put(&mut self.single_flight, &name, yes_or_no(&value), errors),
             "companion" => put(&mut self.companion, &name, ident(&value), errors),
             "crate" => put(&mut self.krate, &name, path(&value), errors),
@@ -156,6 +159,7 @@ fn familiar(wrong: &str) -> Option<&'static str> {
         "sync_writes" => "single_flight",
         "name" | "key_prefix" | "namespace" => "prefix",
         "response_filter" => "cache_if",
+        "is_stale" | "is_valid" => "valid_if",
         _ => return None,
     })
 }

@@ -120,6 +120,13 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
         drop(self.engine.remove_if(key, |entry| !entry.is_fresh()));
     }
 
+    /// Drops the entry if it is the one that was seen, as far as its times tell. Another one that goes for its sake is
+    /// a load more.
+    pub(crate) fn remove_same(&self, key: &impl Lookup<K>, seen: &Entry<V>) {
+        let is_same = |entry: &Entry<V>| entry.created == seen.created && entry.deadline == seen.deadline;
+        drop(self.engine.remove_if(key, is_same));
+    }
+
     /// Drops every entry that is there now. One by one, since the engine would drop them inside its locks.
     pub(crate) fn clear(&self) {
         self.engine.drain().for_each(drop);

@@ -7,6 +7,7 @@ use super::flight::{Ending, Flight};
 use super::function::Function;
 use super::io::{Blocking, Io, Tasks, ready};
 use super::keep::{Fresh, Keep};
+use super::valid;
 use super::{Memo, Origin};
 use crate::Error;
 use crate::clock::{self, Stopwatch, Tick};
@@ -23,6 +24,7 @@ use std::time::Duration;
 pub struct Guard<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     function: &'static Function,
     memo: &'static Memo<K, O::Value>,
+    outcome: O,
     /// `None` once the load has ended.
     flight: Option<Arc<Flight<K, O::Value>>>,
     door: D,
@@ -45,12 +47,13 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     pub(super) fn new(
         function: &'static Function,
         memo: &'static Memo<K, O::Value>,
+        outcome: O,
         flight: Arc<Flight<K, O::Value>>,
         door: D,
         refreshes: bool,
         asked: Asked,
     ) -> Self {
-        Guard { function, memo, flight: Some(flight), door, refreshes, asked }
+        Guard { function, memo, outcome, flight: Some(flight), door, refreshes, asked }
     }
 
     /// Asks the shared level, under the lead, so that one caller of a key asks.
@@ -62,7 +65,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
             Asked::Failed => true,
         };
         if D::SHARED && !knows {
-            match self.door.fetch::<I>(self.function).await {
+            match valid::fetch::<O, D, I>(self.outcome, self.function, &self.door).await {
                 Fetched::Value(found) => return Begun::Hit(self.end_with(found)),
                 Fetched::Nothing => {}
                 Fetched::Failed(error) => {

@@ -11,6 +11,7 @@ mod guard;
 mod io;
 mod keep;
 mod operations;
+mod valid;
 
 pub use call::{Begun, Open, Started, refresh, start};
 pub use cell::Instance;
@@ -22,6 +23,7 @@ pub use keep::{Keep, keep_for};
 #[cfg(feature = "shared")]
 pub use operations::invalidate_all;
 pub use operations::{Operation, invalidate_all_local, operation, put, put_local};
+pub use valid::valid_if;
 
 use crate::local::{Entry, Local};
 use crate::lookup::{Lookup, Owned};
@@ -195,6 +197,13 @@ where
             let removed = local.remove(&key);
             drop(loads);
             drop(removed);
+        }
+    }
+
+    /// Drops an entry that was seen, unless another has taken its place since.
+    fn drop_refused(&self, key: &impl Lookup<K>, seen: &Entry<V>) {
+        if let Some(local) = &self.local {
+            local.remove_same(key, seen);
         }
     }
 

@@ -38,6 +38,14 @@ impl Site<'_> {
         }
     }
 
+    /// The outcome with `valid_if` around it.
+    pub(super) fn checked(&self, outcome: TokenStream) -> TokenStream {
+        let private = &self.private;
+        let Some(predicate) = &self.options.valid_if else { return outcome };
+        let predicate = &predicate.value;
+        quote!(#private::valid_if(#outcome, #predicate))
+    }
+
     fn timeout_with(&self) -> Option<TokenStream> {
         let private = &self.private;
         self.options.timeout_with.as_ref().map(|timeout| {

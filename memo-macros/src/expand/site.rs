@@ -71,7 +71,8 @@ impl<'a> Site<'a> {
     /// Which part of the return value is stored.
     pub(super) fn outcome(&self) -> TokenStream {
         let (private, returned) = (&self.private, self.model.returned());
-        quote_spanned!(returned.span()=> #private::Returns::<#returned>::new().outcome())
+        let outcome = quote_spanned!(returned.span()=> #private::Returns::<#returned>::new().outcome());
+        self.checked(outcome)
     }
 
     /// The traits that method resolution needs.
