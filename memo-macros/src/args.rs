@@ -8,13 +8,14 @@ use std::time::Duration;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path};
 
 /// Every option there is, in the order of the documentation.
-pub(crate) const NAMES: [&str; 21] = [
+pub(crate) const NAMES: [&str; 22] = [
     "timeout",
     "timeout_with",
     "prefix",
     "version",
     "ignore",
     "key",
+    "extra",
     "cache",
     "local",
     "local_timeout",
@@ -41,6 +42,7 @@ pub(crate) struct Options {
     pub(crate) version: Option<Given<Expr>>,
     pub(crate) ignore: Option<Given<Vec<Ident>>>,
     pub(crate) key: Option<Given<Expr>>,
+    pub(crate) extra: Option<Given<Expr>>,
     pub(crate) cache: Option<Given<CacheSource>>,
     pub(crate) local: Option<Given<bool>>,
     pub(crate) local_timeout: Option<Given<Time>>,
@@ -118,6 +120,7 @@ impl Options {
             "version" => put(&mut self.version, &name, Ok(value), errors),
             "ignore" => put(&mut self.ignore, &name, names(&value), errors),
             "key" => put(&mut self.key, &name, Ok(value), errors),
+            "extra" => put(&mut self.extra, &name, Ok(value), errors),
             "cache" => put(&mut self.cache, &name, Ok(source(value)), errors),
             "local" => put(&mut self.local, &name, yes_or_no(&value), errors),
             "local_timeout" => put(&mut self.local_timeout, &name, time(&value), errors),

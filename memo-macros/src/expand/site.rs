@@ -157,11 +157,13 @@ impl<'a> Site<'a> {
             let (private, span) = (located(private, span), Span::call_site().located_at(span));
             quote_spanned!(span=> #private::Arg(&#expression).part())
         };
-        let parts: Vec<TokenStream> = match &self.options.key {
-            Some(key) => match ungrouped(&key.value) {
-                Expr::Tuple(tuple) => tuple.elems.iter().map(|e| part(quote!((#e)), e.span())).collect(),
-                expression => vec![part(quote!((#expression)), expression.span())],
-            },
+        // The elements of a tuple are parts of their own, so that each may be borrowed.
+        let given = |expression: &Expr| match ungrouped(expression) {
+            Expr::Tuple(tuple) => tuple.elems.iter().map(|e| part(quote!((#e)), e.span())).collect(),
+            expression => vec![part(quote!((#expression)), expression.span())],
+        };
+        let mut parts: Vec<TokenStream> = match &self.options.key {
+            Some(key) => given(&key.value),
             None => {
                 let this = self.model.receiver().filter(|_| !self.ignores("self"));
                 let this = this.map(|receiver| part(receiver.self_token.to_token_stream(), receiver.span()));
@@ -170,6 +172,7 @@ impl<'a> Site<'a> {
                 this.into_iter().chain(arguments).collect()
             }
         };
+        parts.extend(self.options.extra.iter().flat_map(|extra| given(&extra.value)));
         parts.into_iter().rev().fold(quote!(()), |rest, part| quote!((#part, #rest)))
     }
 
@@ -179,7 +182,7 @@ impl<'a> Site<'a> {
 
     /// The arguments that expressions of the attribute mention.
     pub(super) fn used_by_options(&self) -> Vec<&'a Ident> {
-        let given = [&self.options.bypass, &self.options.refresh, &self.options.key];
+        let given = [&self.options.bypass, &self.options.refresh, &self.options.key, &self.options.extra];
         let uses = |name: &str| {
             let mut given = given.into_iter().flatten();
             given.any(|given| mentions(given.value.to_token_stream(), name))
