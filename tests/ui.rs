@@ -43,3 +43,21 @@ fn a_value_that_can_not_be_stored_is_reported_at_the_return_type() {
         assert!(message.contains(part), "no {part} in {message}");
     }
 }
+
+#[test]
+fn an_error_that_can_not_be_stored_is_reported_at_the_return_type() {
+    let message = first_message("stored_error");
+    for part in
+        ["src/bin/stored_error.rs:7:17", "the trait `Clone` is not implemented for `Failed`", "#[derive(Clone)]"]
+    {
+        assert!(message.contains(part), "no {part} in {message}");
+    }
+}
+
+#[test]
+fn storing_errors_of_what_is_no_result_is_reported_at_the_return_type() {
+    let message = first_message("no_error");
+    for part in ["src/bin/no_error.rs:7:17", "`cache_err` needs a function that returns a `Result`"] {
+        assert!(message.contains(part), "no {part} in {message}");
+    }
+}

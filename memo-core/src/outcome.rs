@@ -4,6 +4,10 @@
 //! of `Clone`. The expansion asks [`Returns`] for the [`Outcome`] of the return type; method resolution finds the
 //! most special answer, which works on stable Rust because an inherent method whose bounds hold wins over a trait's.
 
+mod errors;
+
+pub use errors::storing_errors;
+
 use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -29,7 +33,12 @@ pub trait Outcome: Copy + Send + Sync {
         true
     }
 
-    /// The part that is stored; `None` for an error.
+    /// Whether the load failed.
+    fn is_error(returned: &Self::Return) -> bool {
+        Self::value(returned).is_none()
+    }
+
+    /// The part that is stored; `None` for an error that is not.
     fn value(returned: &Self::Return) -> Option<&Self::Value>;
 
     /// The part that is stored, by itself.

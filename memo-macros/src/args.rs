@@ -8,7 +8,7 @@ use std::time::Duration;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path};
 
 /// Every option there is, in the order of the documentation.
-pub(crate) const NAMES: [&str; 22] = [
+pub(crate) const NAMES: [&str; 24] = [
     "timeout",
     "timeout_with",
     "prefix",
@@ -27,6 +27,8 @@ pub(crate) const NAMES: [&str; 22] = [
     "refresh",
     "cache_if",
     "cache_none",
+    "cache_err",
+    "err_timeout",
     "valid_if",
     "single_flight",
     "companion",
@@ -54,6 +56,8 @@ pub(crate) struct Options {
     pub(crate) refresh: Option<Given<Expr>>,
     pub(crate) cache_if: Option<Given<Expr>>,
     pub(crate) cache_none: Option<Given<bool>>,
+    pub(crate) cache_err: Option<Given<CacheErr>>,
+    pub(crate) err_timeout: Option<Given<Time>>,
     pub(crate) valid_if: Option<Given<Expr>>,
     pub(crate) single_flight: Option<Given<bool>>,
     pub(crate) companion: Option<Given<Ident>>,
@@ -74,7 +78,20 @@ pub(crate) enum CacheSource {
     Computed(Expr),
 }
 
+/// `cache_err = …`
+pub(crate) enum CacheErr {
+    All,
+    None,
+    /// Those that a predicate names.
+    Some(Expr),
+}
+
 impl Options {
+    /// Whether there are errors that are stored.
+    pub(crate) fn stores_errors(&self) -> bool {
+        self.cache_err.as_ref().is_some_and(|cache_err| !matches!(cache_err.value, CacheErr::None))
+    }
+
     /// The path of the crate in generated code.
     pub(crate) fn krate(&self) -> TokenStream {
         match &self.krate {
@@ -132,6 +149,8 @@ impl Options {
             "refresh" => put(&mut self.refresh, &name, Ok(value), errors),
             "cache_if" => put(&mut self.cache_if, &name, Ok(value), errors),
             "cache_none" => put(&mut self.cache_none, &name, yes_or_no(&value), errors),
+            "cache_err" => put(&mut self.cache_err, &name, errors_to_store(value), errors),
+            "err_timeout" => put(&mut self.err_timeout, &name, time(&value), errors),
             "valid_if" => put(&mut self.valid_if, &name, Ok(value), errors),
             "single_flight" => put(&mut self.single_flight, &name, yes_or_no(&value), errors),
             "companion" => put(&mut self.companion, &name, ident(&value), errors),
@@ -162,6 +181,7 @@ fn familiar(wrong: &str) -> Option<&'static str> {
         "sync_writes" => "single_flight",
         "name" | "key_prefix" | "namespace" => "prefix",
         "response_filter" => "cache_if",
+        "cache_exceptions" | "cache_errors" => "cache_err",
         "is_stale" | "is_valid" => "valid_if",
         _ => return None,
     })
@@ -266,6 +286,15 @@ fn path(value: &Expr) -> syn::Result<Path> {
     match ungrouped(value) {
         Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
         _ => Err(syn::Error::new_spanned(value, "expected a path, without quotes")),
+    }
+}
+
+fn errors_to_store(value: Expr) -> syn::Result<CacheErr> {
+    match literal(&value) {
+        Some(Lit::Bool(all)) if all.value => Ok(CacheErr::All),
+        Some(Lit::Bool(_)) => Ok(CacheErr::None),
+        Some(_) => Err(syn::Error::new_spanned(value, "expected `true`, `false`, or a predicate as `|error| …`")),
+        None => Ok(CacheErr::Some(value)),
     }
 }
 

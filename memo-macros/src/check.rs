@@ -49,6 +49,21 @@ fn options_alone(options: &Options, errors: &mut Errors) {
             "`timeout_with` contradicts `timeout`: it says of each value how long that is fresh, so keep one of them",
         );
     }
+    if let Some(timeout) = &options.err_timeout
+        && !options.stores_errors()
+    {
+        errors.at_span(
+            timeout.name,
+            "`err_timeout` is about errors that are stored: add `cache_err = true` or `cache_err = |error| …`",
+        );
+    }
+    if let (Some(timeout), true, None) = (&options.timeout_with, options.stores_errors(), &options.err_timeout) {
+        errors.at_span(
+            timeout.name,
+            "`timeout_with` says how long values are fresh, and nothing says it of the errors that `cache_err` stores: \
+             add `err_timeout = …`",
+        );
+    }
     if let Some(capacity) = &options.capacity
         && let syn::Expr::Lit(literal) = &capacity.value
         && let syn::Lit::Int(entries) = &literal.lit
@@ -73,6 +88,11 @@ fn function_alone(options: &Options, model: &Model, errors: &mut Errors) {
         errors.at(variadic, "a variadic function can't be cached");
     }
     returned(model, errors);
+    if let Some(cache_err) = options.cache_err.as_ref().filter(|_| options.stores_errors() && never_fails(model)) {
+        let message = "`cache_err` needs a function that returns a `Result`: which values are stored is said with \
+                       `cache_if = |value| …`";
+        errors.at_span(cache_err.name, message);
+    }
     if let (Place::Method, Some(companion)) = (model.place, &options.companion) {
         errors.at_span(companion.name, "`companion` is for free functions: a method's companions are named after it");
     }
@@ -104,6 +124,19 @@ fn function_alone(options: &Options, model: &Model, errors: &mut Errors) {
                 }
             }
         }
+    }
+}
+
+/// Whether a return type can be seen not to be a `Result`. Of a name that may be an alias the compiler finds out.
+fn never_fails(model: &Model) -> bool {
+    match model.returned() {
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| {
+            let name = last.ident.to_string();
+            let is_primitive = name.starts_with(|first: char| first.is_ascii_lowercase());
+            is_primitive || ["String", "Option", "Vec", "Box", "Arc", "Rc", "HashMap", "BTreeMap"].contains(&&*name)
+        }),
+        Type::Tuple(_) | Type::Array(_) | Type::Reference(_) | Type::FnPtr(_) => true,
+        _ => false,
     }
 }
 

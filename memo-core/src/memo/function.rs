@@ -25,6 +25,7 @@ pub struct Function {
     pub(crate) prefix: Option<&'static str>,
     pub(crate) version: u32,
     timeout: Option<fn() -> Duration>,
+    err_timeout: Option<fn() -> Duration>,
     local_timeout: Option<fn() -> Duration>,
     capacity: Option<fn() -> usize>,
     on_hit: Option<Hook>,
@@ -54,6 +55,7 @@ impl Function {
             prefix: None,
             version: 0,
             timeout: None,
+            err_timeout: None,
             local_timeout: None,
             capacity: None,
             on_hit: None,
@@ -90,6 +92,13 @@ impl Function {
     #[must_use]
     pub const fn timeout(mut self, timeout: fn() -> Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// `err_timeout = …`
+    #[must_use]
+    pub const fn err_timeout(mut self, timeout: fn() -> Duration) -> Self {
+        self.err_timeout = Some(timeout);
         self
     }
 
@@ -173,6 +182,7 @@ impl Function {
     /// What is wrong with the function's settings, if anything is.
     pub fn check(&self) -> Result<(), Error> {
         self.fresh_time()?;
+        self.error_time()?;
         self.local_time()?;
         if self.capacity.is_some_and(|capacity| capacity() == 0) {
             return Err(Error::new(ErrorKind::Config, format!("asking `{}` for its `capacity`", self.name))
@@ -191,10 +201,19 @@ impl Function {
         self.positive("timeout", self.timeout)
     }
 
+    /// How long an error stored now is fresh; `None` is for ever.
+    fn error_time(&self) -> Result<Option<Duration>, Error> {
+        match self.err_timeout {
+            Some(_) => self.positive("err_timeout", self.err_timeout),
+            None => self.fresh_time(),
+        }
+    }
+
     /// How long a value is fresh of which the options say this; `None` is for ever.
     pub(crate) fn time_of(&self, fresh: Fresh) -> Result<Option<Duration>, Error> {
         match fresh {
             Fresh::AsFunction => self.fresh_time(),
+            Fresh::AsError => self.error_time(),
             Fresh::For(Duration::ZERO) => {
                 Err(Error::new(ErrorKind::Config, format!("asking `{}` for its `timeout_with` of a value", self.name))
                     .advise("it is zero: give a positive duration, or `None` for a value that is not to be stored"))

@@ -190,7 +190,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     /// Whether a refresh brought a value that is not to be kept, so that the one before must go.
     fn replaces_nothing(&self, returned: &O::Return) -> bool {
-        self.refreshes && O::value(returned).is_some()
+        self.refreshes && !O::is_error(returned)
     }
 
     /// Drops the value before this load, at both levels. The local one last, since a load that began meanwhile may have
@@ -231,7 +231,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         }
         function.count(Count::Loads);
         function.counters.add(Count::LoadNanos, u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX));
-        if O::value(&returned).is_none() {
+        if O::is_error(&returned) {
             function.count(Count::LoadErrors);
         }
         if let Some(flight) = self.flight.take() {

@@ -12,6 +12,8 @@ pub struct Keep(pub(crate) Option<Fresh>);
 pub(crate) enum Fresh {
     /// As long as the function's `timeout` says.
     AsFunction,
+    /// As long as the function's `err_timeout` says, or its `timeout`.
+    AsError,
     /// This long, as `timeout_with` said of this value.
     For(Duration),
 }
@@ -21,6 +23,13 @@ impl From<bool> for Keep {
     #[inline]
     fn from(keep: bool) -> Self {
         Keep(keep.then_some(Fresh::AsFunction))
+    }
+}
+
+impl Keep {
+    /// `true` is an error that is stored for the time of errors.
+    pub fn error(keep: bool) -> Self {
+        Keep(keep.then_some(Fresh::AsError))
     }
 }
 

@@ -41,6 +41,10 @@ impl<O: Outcome> Outcome for ValidIf<O> {
         (self.predicate)(value) && self.outcome.is_valid(value)
     }
 
+    fn is_error(returned: &O::Return) -> bool {
+        O::is_error(returned)
+    }
+
     fn value(returned: &O::Return) -> Option<&O::Value> {
         O::value(returned)
     }

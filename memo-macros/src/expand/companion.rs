@@ -120,7 +120,7 @@ fn refresh(site: &Site<'_>) -> TokenStream {
 }
 
 fn peek(site: &Site<'_>) -> TokenStream {
-    let (private, prelude, call, value) = (&site.private, site.prelude(), site.call(), site.model.value());
+    let (private, prelude, call, value) = (&site.private, site.prelude(), site.call(), site.value());
     // Where the value is not spelled, it is given as the function would return it.
     let outcome = site.outcome();
     let whole = value.is_none().then(|| quote!(.map(|__memokit_value| #private::returned(#outcome, __memokit_value))));
@@ -147,7 +147,7 @@ fn peek(site: &Site<'_>) -> TokenStream {
 }
 
 fn put(site: &Site<'_>) -> TokenStream {
-    let (private, prelude, call, value) = (&site.private, site.prelude(), site.call(), site.model.value());
+    let (private, prelude, call, value) = (&site.private, site.prelude(), site.call(), site.value());
     let (outcome, keep) = (site.outcome(), site.keep_given());
     let given = match &value {
         Some(_) => quote!(::core::option::Option::Some(__memokit_value)),

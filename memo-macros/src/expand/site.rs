@@ -71,7 +71,10 @@ impl<'a> Site<'a> {
     /// Which part of the return value is stored.
     pub(super) fn outcome(&self) -> TokenStream {
         let (private, returned) = (&self.private, self.model.returned());
-        let outcome = quote_spanned!(returned.span()=> #private::Returns::<#returned>::new().outcome());
+        let outcome = match self.options.stores_errors() {
+            true => quote_spanned!(returned.span()=> #private::storing_errors::<#returned>()),
+            false => quote_spanned!(returned.span()=> #private::Returns::<#returned>::new().outcome()),
+        };
         self.checked(outcome)
     }
 
