@@ -5,8 +5,10 @@
 //! most special answer, which works on stable Rust because an inherent method whose bounds hold wins over a trait's.
 
 mod errors;
+mod once;
 
 pub use errors::storing_errors;
+pub use once::{AnyOnce, once_plain};
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -24,6 +26,21 @@ pub trait Outcome: Copy + Send + Sync {
     type Return;
     /// What is stored.
     type Value: Clone + Send + Sync;
+
+    /// Whether what is stored is the mark of a run. Where others see it, it is set before the body runs, and a run that
+    /// fails takes it back.
+    const ONCE: bool = false;
+
+    /// The mark of the run with this number.
+    #[must_use]
+    fn mark(_number: u64) -> Option<Self::Value> {
+        None
+    }
+
+    /// Whether this is the mark of the run with this number.
+    fn is_mark_of(_value: &Self::Value, _number: u64) -> bool {
+        false
+    }
 
     /// Whether a stored value is asked before it counts as a hit.
     const CHECKS: bool = false;

@@ -5,7 +5,9 @@ pub use crate::memo::{
     Begun, Blocking, Function, Guard, Instance, Io, Keep, LocalOnly, Open, Operation, Registered, Started, Tasks,
     count_bypass, invalidate_all_local, keep_for, operation, put, put_local, ready, refresh, start, valid_if,
 };
-pub use crate::outcome::{AnyResult, AnyReturn, MaybeNone, Outcome, Returns, returned, storing_errors, value_of};
+pub use crate::outcome::{
+    AnyOnce, AnyResult, AnyReturn, MaybeNone, Outcome, Returns, once_plain, returned, storing_errors, value_of,
+};
 pub use inventory;
 
 #[cfg(feature = "shared")]

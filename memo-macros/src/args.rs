@@ -8,7 +8,7 @@ use std::time::Duration;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path};
 
 /// Every option there is, in the order of the documentation.
-pub(crate) const NAMES: [&str; 24] = [
+pub(crate) const NAMES: [&str; 25] = [
     "timeout",
     "timeout_with",
     "prefix",
@@ -30,6 +30,7 @@ pub(crate) const NAMES: [&str; 24] = [
     "cache_err",
     "err_timeout",
     "valid_if",
+    "store_result",
     "single_flight",
     "companion",
     "crate",
@@ -59,6 +60,7 @@ pub(crate) struct Options {
     pub(crate) cache_err: Option<Given<CacheErr>>,
     pub(crate) err_timeout: Option<Given<Time>>,
     pub(crate) valid_if: Option<Given<Expr>>,
+    pub(crate) store_result: Option<Given<bool>>,
     pub(crate) single_flight: Option<Given<bool>>,
     pub(crate) companion: Option<Given<Ident>>,
     pub(crate) krate: Option<Given<Path>>,
@@ -90,6 +92,11 @@ impl Options {
     /// Whether there are errors that are stored.
     pub(crate) fn stores_errors(&self) -> bool {
         self.cache_err.as_ref().is_some_and(|cache_err| !matches!(cache_err.value, CacheErr::None))
+    }
+
+    /// Whether only that the body ran is stored.
+    pub(crate) fn is_guard(&self) -> bool {
+        self.store_result.as_ref().is_some_and(|store_result| !store_result.value)
     }
 
     /// The path of the crate in generated code.
@@ -152,6 +159,7 @@ impl Options {
             "cache_err" => put(&mut self.cache_err, &name, errors_to_store(value), errors),
             "err_timeout" => put(&mut self.err_timeout, &name, time(&value), errors),
             "valid_if" => put(&mut self.valid_if, &name, Ok(value), errors),
+            "store_result" => put(&mut self.store_result, &name, yes_or_no(&value), errors),
             "single_flight" => put(&mut self.single_flight, &name, yes_or_no(&value), errors),
             "companion" => put(&mut self.companion, &name, ident(&value), errors),
             "crate" => put(&mut self.krate, &name, path(&value), errors),

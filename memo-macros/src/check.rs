@@ -9,6 +9,7 @@ use syn::{FnArg, ReceiverKind, Safety, Type, TypeImplTrait, TypeReference};
 /// Finds what is wrong with the options, the function, and the two together.
 pub(crate) fn check(options: &Options, model: &Model, errors: &mut Errors) {
     options_alone(options, errors);
+    guard(options, errors);
     function_alone(options, model, errors);
     ignored_names(options, model, errors);
 }
@@ -73,6 +74,32 @@ fn options_alone(options: &Options, errors: &mut Errors) {
     }
     if let (Some(_), Some(ignore)) = (&options.key, &options.ignore) {
         errors.at_span(ignore.name, "`ignore` contradicts `key`, which already says what the key is: keep one of them");
+    }
+}
+
+/// A guard stores no value, so nothing can be said of one.
+fn guard(options: &Options, errors: &mut Errors) {
+    if !options.is_guard() {
+        return;
+    }
+    let of_values = [
+        ("timeout_with", options.timeout_with.as_ref().map(|given| given.name)),
+        ("cache_if", options.cache_if.as_ref().map(|given| given.name)),
+        ("cache_none", options.cache_none.as_ref().map(|given| given.name)),
+        ("cache_err", options.cache_err.as_ref().filter(|_| options.stores_errors()).map(|given| given.name)),
+        ("valid_if", options.valid_if.as_ref().map(|given| given.name)),
+        ("codec", options.codec.as_ref().map(|given| given.name)),
+    ];
+    for (option, span) in of_values {
+        if let Some(span) = span {
+            errors.at_span(span, format!("`{option}` contradicts `store_result = false`: there is no stored value"));
+        }
+    }
+    if let Some(single_flight) = options.single_flight.as_ref().filter(|single_flight| !single_flight.value) {
+        errors.at_span(
+            single_flight.name,
+            "`single_flight = false` contradicts `store_result = false`, which lets the body run once",
+        );
     }
 }
 

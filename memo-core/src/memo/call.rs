@@ -17,10 +17,10 @@ use super::cell::Instance;
 use super::door::{Door, Fetched, MakeDoor};
 use super::flight::{Ending, Flight};
 use super::function::Function;
-use super::guard::{Asked, Guard, shared_hit};
+use super::guard::{Asked, Guard, entry, shared_hit};
 use super::io::{Blocking, Io, Tasks, ready};
 use super::valid;
-use super::{Entered, Join, Looked, Memo};
+use super::{Entered, Join, Looked, Memo, Origin};
 use crate::clock::{self, Tick};
 use crate::events::Level;
 use crate::local::Entry;
@@ -198,6 +198,14 @@ where
             }
             // It is gone now.
             Entered::Found(_) => continue,
+            // The body runs already and is not waited for, because it is what calls: for a guard, that is a run.
+            Entered::Lead(flight) if O::ONCE && !flight.joinable => {
+                memo.finish(flight, None, Origin::Loaded, || Ending::Abandoned);
+                return match O::mark(0) {
+                    Some(mark) => Started::Hit(local_hit::<O>(function, entry(mark, None))),
+                    None => continue,
+                };
+            }
             Entered::Lead(flight) => {
                 Started::Open(Open::Lead(Guard::new(function, memo, outcome, flight, door, refreshes, asked)))
             }

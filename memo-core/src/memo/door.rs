@@ -25,6 +25,9 @@ pub trait Door<V>: Send + Sync {
         cost: Duration,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// Stores the value under this call's key if nothing is there. Whether it did.
+    fn add<I: Io>(&self, value: &V, timeout: Option<Duration>) -> impl Future<Output = Result<bool, Error>> + Send;
+
     /// Drops the value under this call's key. Whether there was one.
     fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send;
 
@@ -91,6 +94,10 @@ impl<V> Door<V> for NoDoor {
         _cost: Duration,
     ) -> impl Future<Output = Result<(), Error>> + Send {
         std::future::ready(Ok(()))
+    }
+
+    fn add<I: Io>(&self, _value: &V, _timeout: Option<Duration>) -> impl Future<Output = Result<bool, Error>> + Send {
+        std::future::ready(Ok(true))
     }
 
     #[inline]

@@ -7,6 +7,7 @@ use super::flight::{Ending, Flight};
 use super::function::Function;
 use super::io::{Blocking, Io, Tasks, ready};
 use super::keep::{Fresh, Keep};
+use super::once::Claim;
 use super::valid;
 use super::{Memo, Origin};
 use crate::Error;
@@ -22,14 +23,18 @@ use std::time::Duration;
 
 /// The lead of a load. Dropping it without [`run`](Guard::run) having ended hands the lead to a follower.
 pub struct Guard<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
-    function: &'static Function,
-    memo: &'static Memo<K, O::Value>,
+    pub(super) function: &'static Function,
+    pub(super) memo: &'static Memo<K, O::Value>,
     outcome: O,
     /// `None` once the load has ended.
-    flight: Option<Arc<Flight<K, O::Value>>>,
-    door: D,
+    pub(super) flight: Option<Arc<Flight<K, O::Value>>>,
+    pub(super) door: D,
     refreshes: bool,
-    asked: Asked,
+    pub(super) asked: Asked,
+    /// The number of the mark that a guard has set in the shared level for this run; 0 for none.
+    pub(super) claimed: u64,
+    /// When a guard's run began.
+    pub(super) began: Tick,
 }
 
 /// Whether the shared level was asked before this load began.
@@ -53,7 +58,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         refreshes: bool,
         asked: Asked,
     ) -> Self {
-        Guard { function, memo, outcome, flight: Some(flight), door, refreshes, asked }
+        let began = if O::ONCE { clock::now() } else { Tick::NEVER };
+        Guard { function, memo, outcome, flight: Some(flight), door, refreshes, asked, claimed: 0, began }
     }
 
     /// Asks the shared level, under the lead, so that one caller of a key asks.
@@ -73,6 +79,13 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
                     self.asked = Asked::Failed;
                 }
             }
+        }
+        if O::ONCE
+            && D::SHARED
+            && self.asked != Asked::Failed
+            && let Claim::Taken(found) = self.claim::<I>().await
+        {
+            return Begun::Hit(self.end_with(found));
         }
         Begun::Miss(self)
     }
@@ -175,13 +188,19 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     /// Ends the load at both levels.
     async fn complete<I: Io, A: Into<Keep>>(
-        self,
+        mut self,
         returned: O::Return,
         cost: Duration,
         keep: impl FnOnce(&O::Value) -> A,
     ) -> (O::Return, Result<(), Error>) {
         let (entry, stored) = match kept::<O, A>(&returned, keep) {
+            // The mark is there already.
+            Some((value, fresh)) if O::ONCE && self.claimed != 0 => {
+                self.claimed = 0;
+                (self.timeout(fresh).ok().and_then(|timeout| self.local_entry(value, timeout)), Ok(()))
+            }
             Some((value, fresh)) => self.store::<I>(value, fresh, cost).await,
+            None if O::ONCE => (None, self.release::<I>().await),
             None if self.replaces_nothing(&returned) => (None, self.forget::<I>().await),
             None => (None, Ok(())),
         };
@@ -238,6 +257,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
             let keeps = entry.is_some();
             let ending = || match O::value(&returned) {
                 Some(value) => Ending::Value(value.clone()),
+                // One of the followers runs it, not all.
+                None if O::ONCE => Ending::Abandoned,
                 None => O::to_shared_error(&returned).map_or(Ending::Unshared, Ending::Error),
             };
             let finished = self.memo.finish(flight, entry, Origin::Loaded, ending);
@@ -255,12 +276,13 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     /// How long a value stored now is fresh; one of zero is reported.
-    fn timeout(&self, fresh: Fresh) -> Result<Option<Duration>, Error> {
+    pub(super) fn timeout(&self, fresh: Fresh) -> Result<Option<Duration>, Error> {
         self.function.time_of(fresh).inspect_err(|error| self.function.report(error))
     }
 
     /// The entry for the local level, if it is to hold one.
     fn local_entry(&self, value: &O::Value, timeout: Option<Duration>) -> Option<Entry<O::Value>> {
+        let timeout = if O::ONCE { self.left_of_run(timeout) } else { timeout };
         let trusted = if D::SHARED { self.function.trusted_time() } else { None };
         let left = shorter(timeout, trusted);
         (self.function.local && left != Some(Duration::ZERO)).then(|| entry(value.clone(), left))
@@ -312,7 +334,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 }
 
 /// Ends the announcement of a write, also when its future is dropped.
-struct StopStoring<'a, K, V: Clone>(&'a Flight<K, V>);
+pub(super) struct StopStoring<'a, K, V: Clone>(pub(super) &'a Flight<K, V>);
 
 impl<K, V: Clone> Drop for StopStoring<'_, K, V> {
     fn drop(&mut self) {
@@ -322,6 +344,9 @@ impl<K, V: Clone> Drop for StopStoring<'_, K, V> {
 
 impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Drop for Guard<O, K, D> {
     fn drop(&mut self) {
+        if O::ONCE {
+            self.release_now();
+        }
         if let Some(flight) = self.flight.take() {
             self.memo.finish(flight, None, Origin::Loaded, || Ending::Abandoned);
         }

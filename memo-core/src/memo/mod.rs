@@ -10,6 +10,7 @@ mod function;
 mod guard;
 mod io;
 mod keep;
+mod once;
 mod operations;
 mod valid;
 

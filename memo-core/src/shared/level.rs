@@ -121,6 +121,12 @@ where
         I::set(&**cache, key.text(), &bytes, timeout).await
     }
 
+    async fn add<I: Io>(&self, value: &V, timeout: Option<Duration>) -> Result<bool, Error> {
+        let (cache, key) = self.open.as_ref().map_err(Error::clone)?;
+        let bytes = value::to_bytes::<V, C>(key.text(), value, timeout, Duration::ZERO)?;
+        I::add(&**cache, key.text(), &bytes, timeout).await
+    }
+
     async fn remove<I: Io>(&self) -> Result<bool, Error> {
         let (cache, key) = self.open.as_ref().map_err(Error::clone)?;
         I::remove(&**cache, key.text()).await

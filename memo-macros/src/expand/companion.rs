@@ -8,10 +8,12 @@ use syn::Signature;
 
 /// All companions.
 pub(super) fn all(site: &Site<'_>) -> TokenStream {
-    let operations =
-        [invalidate(site), invalidate_all(site), refresh(site), peek(site), put(site), contains(site), stats(site)];
+    let operations = [invalidate(site), invalidate_all(site), refresh(site), contains(site), stats(site)];
+    // A guard has no value to give or to take.
+    let values = (!site.options.is_guard()).then(|| [peek(site), put(site)]);
+    let values = values.iter().flatten();
     let key = site.is_shared().then(|| key(site));
-    quote!(#(#operations)* #key)
+    quote!(#(#operations)* #(#values)* #key)
 }
 
 /// A companion's head and body put together, with what all have in common.
@@ -88,7 +90,7 @@ fn invalidate_all(site: &Site<'_>) -> TokenStream {
 
 fn refresh(site: &Site<'_>) -> TokenStream {
     let (private, prelude, call) = (&site.private, site.prelude(), site.call());
-    let (returned, keep, body) = (site.model.returned(), site.keep(), body(site));
+    let (returned, keep, body) = (site.returned(), site.keep(), body(site));
     let run = match (site.model.is_async(), site.is_shared()) {
         (true, true) => quote!(run_checked_async),
         (true, false) => run_async(site),

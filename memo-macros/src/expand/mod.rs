@@ -9,6 +9,7 @@
 mod call;
 mod companion;
 mod function;
+mod guard;
 mod keep;
 mod site;
 

@@ -71,6 +71,9 @@ impl<'a> Site<'a> {
     /// Which part of the return value is stored.
     pub(super) fn outcome(&self) -> TokenStream {
         let (private, returned) = (&self.private, self.model.returned());
+        if self.options.is_guard() {
+            return self.once();
+        }
         let outcome = match self.options.stores_errors() {
             true => quote_spanned!(returned.span()=> #private::storing_errors::<#returned>()),
             false => quote_spanned!(returned.span()=> #private::Returns::<#returned>::new().outcome()),
