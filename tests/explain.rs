@@ -70,6 +70,22 @@ fn what_is_gone_may_have_been_evicted_or_invalidated() {
 }
 
 #[test]
+fn a_value_that_is_not_valid_is_refused_at_both_levels() {
+    #[cached(cache = "default", valid_if = |n| *n < 3)]
+    fn small(n: u32) -> u32 {
+        n
+    }
+    let clock = MockClock::install();
+    assert_eq!((small(1), small(7)), (1, 7));
+    clock.advance(SECOND);
+    assert!(small::explain(1).would_hit());
+    let refused = small::explain(7);
+    assert_eq!((refused.next_call(), refused.local()), (NextCall::Load, LocalState::Refused { age: SECOND }));
+    assert!(matches!(refused.shared(), SharedState::Refused { .. }));
+    assert!(refused.to_string().contains("local level: refused by `valid_if`, stored 1.0s ago"), "{refused}");
+}
+
+#[test]
 fn asking_counts_nothing() {
     #[cached(capacity = 100)]
     fn few(n: u32) -> u32 {

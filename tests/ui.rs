@@ -45,10 +45,28 @@ fn a_value_that_can_not_be_stored_is_reported_at_the_return_type() {
 }
 
 #[test]
+fn an_error_that_can_not_be_stored_is_reported_at_the_return_type() {
+    let message = first_message("stored_error");
+    for part in
+        ["src/bin/stored_error.rs:7:17", "the trait `Clone` is not implemented for `Failed`", "#[derive(Clone)]"]
+    {
+        assert!(message.contains(part), "no {part} in {message}");
+    }
+}
+
+#[test]
 fn a_key_that_a_bucket_does_not_take_is_reported_at_the_key() {
     let message = first_message("bucket_key");
     for part in ["`u64` can't be a key of this bucket", "src/bin/bucket_key.rs:12", "the one type that was named there"]
     {
+        assert!(message.contains(part), "no {part} in {message}");
+    }
+}
+
+#[test]
+fn storing_errors_of_what_is_no_result_is_reported_at_the_return_type() {
+    let message = first_message("no_error");
+    for part in ["src/bin/no_error.rs:7:17", "`cache_err` needs a function that returns a `Result`"] {
         assert!(message.contains(part), "no {part} in {message}");
     }
 }

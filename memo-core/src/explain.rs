@@ -66,6 +66,11 @@ pub enum LocalState {
         /// How long ago its time passed.
         since: Duration,
     },
+    /// A fresh value that `valid_if` does not let count as a hit.
+    Refused {
+        /// How long ago it was stored.
+        age: Duration,
+    },
     /// Nothing, and no entry was ever dropped: no call with these arguments has stored one.
     NeverStored,
     /// Nothing: it was never stored, or it was dropped.
@@ -103,6 +108,11 @@ pub enum SharedState {
         age: Duration,
         /// How long it stays fresh; `None` without a timeout, and where the backend was not asked for it.
         left: Option<Duration>,
+    },
+    /// A fresh value that `valid_if` does not let count as a hit.
+    Refused {
+        /// How long ago it was stored, by any process.
+        age: Duration,
     },
     /// Nothing.
     Nothing,
@@ -223,6 +233,7 @@ impl fmt::Display for LocalState {
         match self {
             LocalState::Fresh { age, left } => fresh(f, *age, *left),
             LocalState::Expired { age, since } => write!(f, "expired {} ago, stored {} ago", Span(*since), Span(*age)),
+            LocalState::Refused { age } => refused(f, *age),
             LocalState::NeverStored => f.write_str("nothing, since no call stored it"),
             LocalState::Nothing { evicted, invalidations, expired } => write!(
                 f,
@@ -238,6 +249,7 @@ impl fmt::Display for SharedState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SharedState::Fresh { age, left } => fresh(f, *age, *left),
+            SharedState::Refused { age } => refused(f, *age),
             SharedState::Nothing => f.write_str("nothing"),
             SharedState::Rejected { reason } => write!(f, "an entry that can't be used: {reason}"),
             SharedState::Failed(error) => write!(f, "can't be asked: {error}"),
@@ -252,6 +264,10 @@ fn fresh(f: &mut fmt::Formatter<'_>, age: Duration, left: Option<Duration>) -> f
         Some(left) => write!(f, ", expires in {}", Span(left)),
         None => Ok(()),
     }
+}
+
+fn refused(f: &mut fmt::Formatter<'_>, age: Duration) -> fmt::Result {
+    write!(f, "refused by `valid_if`, stored {} ago", Span(age))
 }
 
 /// A span of time for people: the clock steps by milliseconds, so nothing finer is shown.

@@ -4,6 +4,12 @@
 //! of `Clone`. The expansion asks [`Returns`] for the [`Outcome`] of the return type; method resolution finds the
 //! most special answer, which works on stable Rust because an inherent method whose bounds hold wins over a trait's.
 
+mod errors;
+mod once;
+
+pub use errors::storing_errors;
+pub use once::{AnyOnce, once_plain};
+
 use std::any::Any;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -21,7 +27,35 @@ pub trait Outcome: Copy + Send + Sync {
     /// What is stored.
     type Value: Clone + Send + Sync;
 
-    /// The part that is stored; `None` for an error.
+    /// Whether what is stored is the mark of a run. Where others see it, it is set before the body runs, and a run that
+    /// fails takes it back.
+    const ONCE: bool = false;
+
+    /// The mark of the run with this number.
+    #[must_use]
+    fn mark(_number: u64) -> Option<Self::Value> {
+        None
+    }
+
+    /// Whether this is the mark of the run with this number.
+    fn is_mark_of(_value: &Self::Value, _number: u64) -> bool {
+        false
+    }
+
+    /// Whether a stored value is asked before it counts as a hit.
+    const CHECKS: bool = false;
+
+    /// Whether a stored value counts as a hit. It runs code of users: call it outside of every lock.
+    fn is_valid(self, _value: &Self::Value) -> bool {
+        true
+    }
+
+    /// Whether the load failed.
+    fn is_error(returned: &Self::Return) -> bool {
+        Self::value(returned).is_none()
+    }
+
+    /// The part that is stored; `None` for an error that is not.
     fn value(returned: &Self::Return) -> Option<&Self::Value>;
 
     /// The part that is stored, by itself.

@@ -6,10 +6,13 @@ pub use crate::hooks::{
 };
 pub use crate::lookup::{AnyArg, Arg};
 pub use crate::memo::{
-    Begun, Blocking, Function, Guard, Instance, Io, LocalOnly, Note, Noted, Open, Operation, Registered, Started,
-    Tasks, count_bypass, invalidate_all_local, key_type, operation, put, put_local, ready, refresh, start,
+    Begun, Blocking, Function, Guard, Instance, Io, Keep, LocalOnly, Note, Noted, Open, Operation, Registered, Started,
+    Tasks, count_bypass, invalidate_all_local, keep_for, key_type, operation, put, put_local, ready, refresh, start,
+    valid_if,
 };
-pub use crate::outcome::{AnyResult, AnyReturn, MaybeNone, Outcome, Returns, returned, value_of};
+pub use crate::outcome::{
+    AnyOnce, AnyResult, AnyReturn, MaybeNone, Outcome, Returns, once_plain, returned, storing_errors, value_of,
+};
 pub use inventory;
 
 #[cfg(feature = "shared")]

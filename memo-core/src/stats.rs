@@ -29,6 +29,7 @@ pub(crate) enum Count {
     Discarded,
     BackendErrors,
     Rejected,
+    Refused,
     HookPanics,
     LoadNanos,
 }
@@ -93,6 +94,7 @@ impl Counters {
             discarded: self.sum(Count::Discarded),
             backend_errors: self.sum(Count::BackendErrors),
             rejected: self.sum(Count::Rejected),
+            refused: self.sum(Count::Refused),
             hook_panics: self.sum(Count::HookPanics),
             load_time: Duration::from_nanos(self.sum(Count::LoadNanos)),
             entries,
@@ -183,6 +185,8 @@ pub struct Stats {
     pub backend_errors: u64,
     /// Stored bytes that were not a value of this function: damaged, foreign, or of an older version.
     pub rejected: u64,
+    /// Fresh entries that `valid_if` refused.
+    pub refused: u64,
     /// Hooks that panicked.
     pub hook_panics: u64,
     /// Time spent in loads, all callers added up.
@@ -217,6 +221,7 @@ impl Stats {
             discarded: self.discarded.saturating_sub(before.discarded),
             backend_errors: self.backend_errors.saturating_sub(before.backend_errors),
             rejected: self.rejected.saturating_sub(before.rejected),
+            refused: self.refused.saturating_sub(before.refused),
             hook_panics: self.hook_panics.saturating_sub(before.hook_panics),
             load_time: self.load_time.saturating_sub(before.load_time),
             entries: self.entries,

@@ -8,12 +8,14 @@ use std::time::Duration;
 use syn::{Expr, ExprClosure, ExprLit, Ident, Lit, LitStr, Path};
 
 /// Every option there is, in the order of the documentation.
-pub(crate) const NAMES: [&str; 21] = [
+pub(crate) const NAMES: [&str; 27] = [
     "timeout",
+    "timeout_with",
     "prefix",
     "version",
     "ignore",
     "key",
+    "extra",
     "cache",
     "local",
     "local_timeout",
@@ -27,6 +29,10 @@ pub(crate) const NAMES: [&str; 21] = [
     "refresh",
     "cache_if",
     "cache_none",
+    "cache_err",
+    "err_timeout",
+    "valid_if",
+    "store_result",
     "single_flight",
     "companion",
     "crate",
@@ -36,10 +42,12 @@ pub(crate) const NAMES: [&str; 21] = [
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) timeout: Option<Given<Time>>,
+    pub(crate) timeout_with: Option<Given<Expr>>,
     pub(crate) prefix: Option<Given<LitStr>>,
     pub(crate) version: Option<Given<Expr>>,
     pub(crate) ignore: Option<Given<Vec<Ident>>>,
     pub(crate) key: Option<Given<Expr>>,
+    pub(crate) extra: Option<Given<Expr>>,
     pub(crate) cache: Option<Given<CacheSource>>,
     pub(crate) local: Option<Given<bool>>,
     pub(crate) local_timeout: Option<Given<Time>>,
@@ -53,6 +61,10 @@ pub(crate) struct Options {
     pub(crate) refresh: Option<Given<Expr>>,
     pub(crate) cache_if: Option<Given<Expr>>,
     pub(crate) cache_none: Option<Given<bool>>,
+    pub(crate) cache_err: Option<Given<CacheErr>>,
+    pub(crate) err_timeout: Option<Given<Time>>,
+    pub(crate) valid_if: Option<Given<Expr>>,
+    pub(crate) store_result: Option<Given<bool>>,
     pub(crate) single_flight: Option<Given<bool>>,
     pub(crate) companion: Option<Given<Ident>>,
     pub(crate) krate: Option<Given<Path>>,
@@ -72,7 +84,25 @@ pub(crate) enum CacheSource {
     Computed(Expr),
 }
 
+/// `cache_err = …`
+pub(crate) enum CacheErr {
+    All,
+    None,
+    /// Those that a predicate names.
+    Some(Expr),
+}
+
 impl Options {
+    /// Whether there are errors that are stored.
+    pub(crate) fn stores_errors(&self) -> bool {
+        self.cache_err.as_ref().is_some_and(|cache_err| !matches!(cache_err.value, CacheErr::None))
+    }
+
+    /// Whether only that the body ran is stored.
+    pub(crate) fn is_guard(&self) -> bool {
+        self.store_result.as_ref().is_some_and(|store_result| !store_result.value)
+    }
+
     /// The path of the crate in generated code.
     pub(crate) fn krate(&self) -> TokenStream {
         match &self.krate {
@@ -113,10 +143,12 @@ impl Options {
     fn take(&mut self, Pair { name, value }: Pair, errors: &mut Errors) {
         match name.to_string().as_str() {
             "timeout" => put(&mut self.timeout, &name, time(&value), errors),
+            "timeout_with" => put(&mut self.timeout_with, &name, Ok(value), errors),
             "prefix" => put(&mut self.prefix, &name, text(&value), errors),
             "version" => put(&mut self.version, &name, Ok(value), errors),
             "ignore" => put(&mut self.ignore, &name, names(&value), errors),
             "key" => put(&mut self.key, &name, Ok(value), errors),
+            "extra" => put(&mut self.extra, &name, Ok(value), errors),
             "cache" => put(&mut self.cache, &name, Ok(source(value)), errors),
             "local" => put(&mut self.local, &name, yes_or_no(&value), errors),
             "local_timeout" => put(&mut self.local_timeout, &name, time(&value), errors),
@@ -130,6 +162,10 @@ impl Options {
             "refresh" => put(&mut self.refresh, &name, Ok(value), errors),
             "cache_if" => put(&mut self.cache_if, &name, Ok(value), errors),
             "cache_none" => put(&mut self.cache_none, &name, yes_or_no(&value), errors),
+            "cache_err" => put(&mut self.cache_err, &name, errors_to_store(value), errors),
+            "err_timeout" => put(&mut self.err_timeout, &name, time(&value), errors),
+            "valid_if" => put(&mut self.valid_if, &name, Ok(value), errors),
+            "store_result" => put(&mut self.store_result, &name, yes_or_no(&value), errors),
             "single_flight" => put(&mut self.single_flight, &name, yes_or_no(&value), errors),
             "companion" => put(&mut self.companion, &name, ident(&value), errors),
             "crate" => put(&mut self.krate, &name, path(&value), errors),
@@ -160,6 +196,8 @@ fn familiar(wrong: &str) -> Option<&'static str> {
         "sync_writes" => "single_flight",
         "name" | "key_prefix" | "namespace" => "prefix",
         "response_filter" => "cache_if",
+        "cache_exceptions" | "cache_errors" => "cache_err",
+        "is_stale" | "is_valid" => "valid_if",
         _ => return None,
     })
 }
@@ -273,6 +311,15 @@ fn path(value: &Expr) -> syn::Result<Path> {
     match ungrouped(value) {
         Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
         _ => Err(syn::Error::new_spanned(value, "expected a path, without quotes")),
+    }
+}
+
+fn errors_to_store(value: Expr) -> syn::Result<CacheErr> {
+    match literal(&value) {
+        Some(Lit::Bool(all)) if all.value => Ok(CacheErr::All),
+        Some(Lit::Bool(_)) => Ok(CacheErr::None),
+        Some(_) => Err(syn::Error::new_spanned(value, "expected `true`, `false`, or a predicate as `|error| …`")),
+        None => Ok(CacheErr::Some(value)),
     }
 }
 

@@ -9,6 +9,7 @@ use syn::{FnArg, ReceiverKind, Safety, Type, TypeImplTrait, TypeReference};
 /// Finds what is wrong with the options, the function, and the two together.
 pub(crate) fn check(options: &Options, model: &Model, errors: &mut Errors) {
     options_alone(options, errors);
+    guard(options, errors);
     function_alone(options, model, errors);
     ignored_names(options, model, errors);
 }
@@ -47,6 +48,27 @@ fn options_alone(options: &Options, errors: &mut Errors) {
         }
     }
     hooks(options, errors);
+    if let (Some(_), Some(timeout)) = (&options.timeout, &options.timeout_with) {
+        errors.at_span(
+            timeout.name,
+            "`timeout_with` contradicts `timeout`: it says of each value how long that is fresh, so keep one of them",
+        );
+    }
+    if let Some(timeout) = &options.err_timeout
+        && !options.stores_errors()
+    {
+        errors.at_span(
+            timeout.name,
+            "`err_timeout` is about errors that are stored: add `cache_err = true` or `cache_err = |error| …`",
+        );
+    }
+    if let (Some(timeout), true, None) = (&options.timeout_with, options.stores_errors(), &options.err_timeout) {
+        errors.at_span(
+            timeout.name,
+            "`timeout_with` says how long values are fresh, and nothing says it of the errors that `cache_err` stores: \
+             add `err_timeout = …`",
+        );
+    }
     if let Some(capacity) = &options.capacity
         && let syn::Expr::Lit(literal) = &capacity.value
         && let syn::Lit::Int(entries) = &literal.lit
@@ -82,6 +104,32 @@ fn hooks(options: &Options, errors: &mut Errors) {
     }
 }
 
+/// A guard stores no value, so nothing can be said of one.
+fn guard(options: &Options, errors: &mut Errors) {
+    if !options.is_guard() {
+        return;
+    }
+    let of_values = [
+        ("timeout_with", options.timeout_with.as_ref().map(|given| given.name)),
+        ("cache_if", options.cache_if.as_ref().map(|given| given.name)),
+        ("cache_none", options.cache_none.as_ref().map(|given| given.name)),
+        ("cache_err", options.cache_err.as_ref().filter(|_| options.stores_errors()).map(|given| given.name)),
+        ("valid_if", options.valid_if.as_ref().map(|given| given.name)),
+        ("codec", options.codec.as_ref().map(|given| given.name)),
+    ];
+    for (option, span) in of_values {
+        if let Some(span) = span {
+            errors.at_span(span, format!("`{option}` contradicts `store_result = false`: there is no stored value"));
+        }
+    }
+    if let Some(single_flight) = options.single_flight.as_ref().filter(|single_flight| !single_flight.value) {
+        errors.at_span(
+            single_flight.name,
+            "`single_flight = false` contradicts `store_result = false`, which lets the body run once",
+        );
+    }
+}
+
 fn function_alone(options: &Options, model: &Model, errors: &mut Errors) {
     let signature = &model.original.sig;
     if let Some(constness) = &signature.constness {
@@ -94,6 +142,11 @@ fn function_alone(options: &Options, model: &Model, errors: &mut Errors) {
         errors.at(variadic, "a variadic function can't be cached");
     }
     returned(model, errors);
+    if let Some(cache_err) = options.cache_err.as_ref().filter(|_| options.stores_errors() && never_fails(model)) {
+        let message = "`cache_err` needs a function that returns a `Result`: which values are stored is said with \
+                       `cache_if = |value| …`";
+        errors.at_span(cache_err.name, message);
+    }
     if let (Place::Method, Some(companion)) = (model.place, &options.companion) {
         errors.at_span(companion.name, "`companion` is for free functions: a method's companions are named after it");
     }
@@ -125,6 +178,19 @@ fn function_alone(options: &Options, model: &Model, errors: &mut Errors) {
                 }
             }
         }
+    }
+}
+
+/// Whether a return type can be seen not to be a `Result`. Of a name that may be an alias the compiler finds out.
+fn never_fails(model: &Model) -> bool {
+    match model.returned() {
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| {
+            let name = last.ident.to_string();
+            let is_primitive = name.starts_with(|first: char| first.is_ascii_lowercase());
+            is_primitive || ["String", "Option", "Vec", "Box", "Arc", "Rc", "HashMap", "BTreeMap"].contains(&&*name)
+        }),
+        Type::Tuple(_) | Type::Array(_) | Type::Reference(_) | Type::FnPtr(_) => true,
+        _ => false,
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 pub(crate) enum Op {
     Read,
     Set,
+    Add,
     Remove,
     Clear,
 }
@@ -197,7 +198,7 @@ impl Cache for Probe {
     }
 
     fn add(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
-        self.memory.add(key, bytes, timeout)
+        self.around(Op::Add, || self.memory.add(key, bytes, timeout))
     }
 
     fn remove(&self, key: &str) -> Result<bool, Error> {
@@ -224,6 +225,15 @@ impl Cache for Probe {
     ) -> BoxFuture<'a, Result<(), Error>> {
         self.timeouts.lock().unwrap().push(timeout);
         self.around_async(Op::Set, move || self.memory.set(key, bytes, timeout))
+    }
+
+    fn add_async<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: &'a [u8],
+        timeout: Option<Duration>,
+    ) -> BoxFuture<'a, Result<bool, Error>> {
+        self.around_async(Op::Add, move || self.memory.add(key, bytes, timeout))
     }
 
     fn remove_async<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool, Error>> {

@@ -155,6 +155,13 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
         !self.has_dropped.load(Ordering::Relaxed)
     }
 
+    /// Drops the entry if it is the one that was seen, as far as its times tell. Another one that goes for its sake is
+    /// a load more.
+    pub(crate) fn remove_same(&self, key: &impl Lookup<K>, seen: &Entry<V>) {
+        let is_same = |entry: &Entry<V>| entry.created == seen.created && entry.deadline == seen.deadline;
+        drop(self.engine.remove_if(key, is_same));
+    }
+
     /// Drops every entry that is there now. One by one, since the engine would drop them inside its locks.
     pub(crate) fn clear(&self) {
         self.has_dropped.store(true, Ordering::Relaxed);

@@ -17,9 +17,10 @@ use super::cell::Instance;
 use super::door::{Door, Fetched, MakeDoor};
 use super::flight::{Ending, Flight};
 use super::function::Function;
-use super::guard::{Asked, Guard, shared_hit};
+use super::guard::{Asked, Guard, entry, shared_hit};
 use super::io::{Blocking, Io, Tasks, ready};
-use super::{Entered, Join, Looked, Memo};
+use super::valid;
+use super::{Entered, Join, Looked, Memo, Origin};
 use crate::local::Entry;
 use crate::lookup::{Borrowed, Lookup, Owned, Parts};
 use crate::outcome::Outcome;
@@ -66,7 +67,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> MemoKey for K {}
 pub fn start<T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
-    _outcome: O,
+    outcome: O,
     parts: P,
     door: M,
 ) -> Started<O, P::Owned, M::Door>
@@ -82,15 +83,15 @@ where
         false => memo.get(&key),
     };
     match looked {
-        Looked::Fresh(entry) => {
+        Looked::Fresh(entry) if valid::is_hit(outcome, function, memo, &key, &entry) => {
             door.note(|facts| facts.local_hit(entry.created, entry.deadline));
             Started::Hit(local_hit::<O>(function, entry))
         }
         Looked::Expired => {
             function.count(Count::Expired);
-            begin(function, memo, parts, door, Join::Any)
+            begin(function, memo, outcome, parts, door, Join::Any)
         }
-        Looked::Nothing => begin(function, memo, parts, door, Join::Any),
+        Looked::Fresh(_) | Looked::Nothing => begin(function, memo, outcome, parts, door, Join::Any),
     }
 }
 
@@ -98,7 +99,7 @@ where
 pub fn refresh<T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
-    _outcome: O,
+    outcome: O,
     parts: P,
     door: M,
 ) -> Guard<O, P::Owned, M::Door>
@@ -108,13 +109,14 @@ where
     M: MakeDoor<P, O::Value>,
 {
     function.count(Count::Refreshes);
-    lead(function, instance, parts, door)
+    lead(function, instance, outcome, parts, door)
 }
 
 /// Leads a load of this key, whatever is stored and under way.
 pub(super) fn lead<T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
+    outcome: O,
     parts: P,
     door: M,
 ) -> Guard<O, P::Owned, M::Door>
@@ -124,7 +126,7 @@ where
     M: MakeDoor<P, O::Value>,
 {
     let memo = function.memo::<T, P::Owned, O::Value>(instance);
-    match begin(function, memo, parts, door, Join::LeadOnly) {
+    match begin(function, memo, outcome, parts, door, Join::LeadOnly) {
         Started::Open(Open::Lead(guard)) => guard,
         Started::Hit(_) | Started::Open(_) => unreachable!("it leads"),
     }
@@ -141,6 +143,7 @@ fn local_hit<O: Outcome + 'static>(function: &'static Function, entry: Entry<O::
 fn begin<O, P, M>(
     function: &'static Function,
     memo: &'static Memo<P::Owned, O::Value>,
+    outcome: O,
     parts: P,
     make_door: M,
     join: Join,
@@ -158,17 +161,18 @@ where
         door.gone(gone);
     }
     if join != Join::Any || function.local || !<M::Door as Door<O::Value>>::SHARED {
-        return enter(function, memo, &key, door, join, Asked::NotYet);
+        return enter(function, memo, outcome, &key, door, join, Asked::NotYet);
     }
     Started::Open(match memo.scout(function, &key) {
-        Ok(flight) => Open::Follow(Follower { function, memo, flight, door }),
-        Err(next) => Open::Seek(Seeker { function, memo, key: key.to_key(), door, next }),
+        Ok(flight) => Open::Follow(Follower { function, memo, outcome, flight, door }),
+        Err(next) => Open::Seek(Seeker { function, memo, outcome, key: key.to_key(), door, next }),
     })
 }
 
 fn enter<O, K, D>(
     function: &'static Function,
     memo: &'static Memo<K, O::Value>,
+    outcome: O,
     key: &impl Lookup<K>,
     door: D,
     join: Join,
@@ -181,13 +185,31 @@ where
 {
     let refreshes = join == Join::LeadOnly;
     let join = if function.single_flight || refreshes { join } else { Join::Alone };
-    match memo.enter(function, key, join) {
-        Entered::Found(entry) => {
-            door.note(|facts| facts.local_hit(entry.created, entry.deadline));
-            Started::Hit(local_hit::<O>(function, entry))
-        }
-        Entered::Lead(flight) => Started::Open(Open::Lead(Guard::new(function, memo, flight, door, refreshes, asked))),
-        Entered::Follow(flight) => Started::Open(Open::Follow(Follower { function, memo, flight, door })),
+    loop {
+        return match memo.enter(function, key, join) {
+            Entered::Found(entry) if valid::is_hit(outcome, function, memo, key, &entry) => {
+                door.note(|facts| facts.local_hit(entry.created, entry.deadline));
+                Started::Hit(local_hit::<O>(function, entry))
+            }
+            // It is gone now.
+            Entered::Found(_) => continue,
+            // The body runs already and is not waited for, because it is what calls: for a guard, that is a run.
+            Entered::Lead(flight) if O::ONCE && !flight.joinable => {
+                memo.finish(flight, None, Origin::Loaded, || Ending::Abandoned, drop);
+                return match O::mark(0) {
+                    Some(mark) => {
+                        let entry = entry(mark, None);
+                        door.note(|facts| facts.local_hit(entry.created, entry.deadline));
+                        Started::Hit(local_hit::<O>(function, entry))
+                    }
+                    None => continue,
+                };
+            }
+            Entered::Lead(flight) => {
+                Started::Open(Open::Lead(Guard::new(function, memo, outcome, flight, door, refreshes, asked)))
+            }
+            Entered::Follow(flight) => Started::Open(Open::Follow(Follower { function, memo, outcome, flight, door })),
+        };
     }
 }
 
@@ -228,6 +250,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Open<O, K, D> {
 pub struct Follower<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     function: &'static Function,
     memo: &'static Memo<K, O::Value>,
+    outcome: O,
     flight: Arc<Flight<K, O::Value>>,
     door: D,
 }
@@ -252,7 +275,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
     }
 
     fn lead(self, join: Join) -> Started<O, K, D> {
-        enter(self.function, self.memo, &Owned(&self.flight.key), self.door, join, Asked::NotYet)
+        enter(self.function, self.memo, self.outcome, &Owned(&self.flight.key), self.door, join, Asked::NotYet)
     }
 }
 
@@ -261,6 +284,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
 pub struct Seeker<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     function: &'static Function,
     memo: &'static Memo<K, O::Value>,
+    outcome: O,
     key: K,
     door: D,
     /// The number of the next load, as it was before the shared level was asked.
@@ -270,8 +294,8 @@ pub struct Seeker<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
 impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Seeker<O, K, D> {
     /// What the shared level has, or the start of a load.
     async fn seek<I: Io>(self) -> Result<O::Return, Started<O, K, D>> {
-        let Seeker { function, memo, key, door, next } = self;
-        let asked = match door.fetch::<I>(function).await {
+        let Seeker { function, memo, outcome, key, door, next } = self;
+        let asked = match valid::fetch::<O, D, I>(outcome, function, &door).await {
             Fetched::Value(found) => {
                 shared_hit(function, &door, &found);
                 return Ok(O::from_value(found.value));
@@ -283,6 +307,6 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Seeker<O, K, D> {
                 Asked::Failed
             }
         };
-        Err(enter(function, memo, &Owned(&key), door, Join::Any, asked))
+        Err(enter(function, memo, outcome, &Owned(&key), door, Join::Any, asked))
     }
 }

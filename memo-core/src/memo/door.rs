@@ -29,11 +29,14 @@ pub trait Door<V>: Send + Sync {
         cost: Duration,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// Stores the value under this call's key if nothing is there. Whether it did.
+    fn add<I: Io>(&self, value: &V, timeout: Option<Duration>) -> impl Future<Output = Result<bool, Error>> + Send;
+
     /// Drops the value under this call's key. Whether there was one.
     fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// What is under this call's key, for people; without a trace in counters and events.
-    fn explain<I: Io>(&self) -> impl Future<Output = SharedState> + Send;
+    fn explain<I: Io>(&self, is_valid: impl Fn(&V) -> bool + Send) -> impl Future<Output = SharedState> + Send;
 
     /// The key of this call, if it has one.
     #[cfg(feature = "shared")]
@@ -118,12 +121,16 @@ impl<V> Door<V> for NoDoor {
         std::future::ready(Ok(()))
     }
 
+    fn add<I: Io>(&self, _value: &V, _timeout: Option<Duration>) -> impl Future<Output = Result<bool, Error>> + Send {
+        std::future::ready(Ok(true))
+    }
+
     #[inline]
     fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send {
         std::future::ready(Ok(false))
     }
 
-    async fn explain<I: Io>(&self) -> SharedState {
+    async fn explain<I: Io>(&self, _is_valid: impl Fn(&V) -> bool + Send) -> SharedState {
         SharedState::Off
     }
 

@@ -17,18 +17,18 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     /// Why the next call of these arguments would hit or miss, where `bypass` and `refresh` are what the attribute's
     /// expressions gave.
     pub async fn explain<I: Io>(self, bypass: bool, refresh: bool) -> Explanation {
-        let Operation { function, memo, key, door, .. } = self;
+        let Operation { function, memo, key, door, outcome } = self;
         let steered = match (bypass, refresh) {
             (true, _) => Some(Steered::Bypass),
             (false, true) => Some(Steered::Refresh),
             (false, false) => None,
         };
         let key = Owned(&key);
-        let shared = door.explain::<I>().await;
+        let shared = door.explain::<I>(|value| outcome.is_valid(value)).await;
         Explanation {
             function: function.name(),
             steered,
-            local: local_state(function, memo, &key),
+            local: local_state(function, memo, &key, |value| outcome.is_valid(value)),
             load: memo.load_state(function, &key),
             shared,
             #[cfg(feature = "shared")]
@@ -37,7 +37,12 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     }
 }
 
-fn local_state<K, V>(function: &Function, memo: &Memo<K, V>, key: &impl Lookup<K>) -> LocalState
+fn local_state<K, V>(
+    function: &Function,
+    memo: &Memo<K, V>,
+    key: &impl Lookup<K>,
+    is_valid: impl FnOnce(&V) -> bool,
+) -> LocalState
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
@@ -45,14 +50,15 @@ where
     let Some(local) = memo.local.as_ref().filter(|_| function.local) else { return LocalState::Off };
     let now = clock::now();
     match local.peek(key) {
-        Some(Entry { created, deadline, .. }) if deadline == Tick::NEVER => {
-            LocalState::Fresh { age: now.since(created), left: None }
-        }
-        Some(Entry { created, deadline, .. }) if now < deadline => {
-            LocalState::Fresh { age: now.since(created), left: Some(deadline.since(now)) }
-        }
-        Some(Entry { created, deadline, .. }) => {
-            LocalState::Expired { age: now.since(created), since: now.since(deadline) }
+        Some(Entry { created, deadline, value }) => {
+            let age = now.since(created);
+            if deadline <= now {
+                LocalState::Expired { age, since: now.since(deadline) }
+            } else if is_valid(&value) {
+                LocalState::Fresh { age, left: (deadline != Tick::NEVER).then(|| deadline.since(now)) }
+            } else {
+                LocalState::Refused { age }
+            }
         }
         None if local.dropped_nothing() => LocalState::NeverStored,
         None => function.gone_so_far(),

@@ -1,6 +1,7 @@
 //! One cached function: what its attribute said, its counters and its memos.
 
 use super::cell::{self, Instance, Slots};
+use super::keep::Fresh;
 use super::{AnyMemo, Memo};
 use crate::stats::{Count, Counters, Stats};
 use crate::{Error, ErrorKind};
@@ -23,6 +24,7 @@ pub struct Function {
     pub(crate) prefix: Option<&'static str>,
     pub(crate) version: u32,
     timeout: Option<fn() -> Duration>,
+    err_timeout: Option<fn() -> Duration>,
     local_timeout: Option<fn() -> Duration>,
     capacity: Option<fn() -> usize>,
     pub(crate) local: bool,
@@ -50,6 +52,7 @@ impl Function {
             prefix: None,
             version: 0,
             timeout: None,
+            err_timeout: None,
             local_timeout: None,
             capacity: None,
             local: true,
@@ -84,6 +87,13 @@ impl Function {
     #[must_use]
     pub const fn timeout(mut self, timeout: fn() -> Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// `err_timeout = …`
+    #[must_use]
+    pub const fn err_timeout(mut self, timeout: fn() -> Duration) -> Self {
+        self.err_timeout = Some(timeout);
         self
     }
 
@@ -153,6 +163,7 @@ impl Function {
     /// What is wrong with the function's settings, if anything is.
     pub fn check(&self) -> Result<(), Error> {
         self.fresh_time()?;
+        self.error_time()?;
         self.local_time()?;
         if self.capacity.is_some_and(|capacity| capacity() == 0) {
             return Err(Error::new(ErrorKind::Config, format!("asking `{}` for its `capacity`", self.name))
@@ -169,6 +180,27 @@ impl Function {
     /// How long a value stored now is fresh; `None` is for ever.
     pub(crate) fn fresh_time(&self) -> Result<Option<Duration>, Error> {
         self.positive("timeout", self.timeout)
+    }
+
+    /// How long an error stored now is fresh; `None` is for ever.
+    fn error_time(&self) -> Result<Option<Duration>, Error> {
+        match self.err_timeout {
+            Some(_) => self.positive("err_timeout", self.err_timeout),
+            None => self.fresh_time(),
+        }
+    }
+
+    /// How long a value is fresh of which the options say this; `None` is for ever.
+    pub(crate) fn time_of(&self, fresh: Fresh) -> Result<Option<Duration>, Error> {
+        match fresh {
+            Fresh::AsFunction => self.fresh_time(),
+            Fresh::AsError => self.error_time(),
+            Fresh::For(Duration::ZERO) => {
+                Err(Error::new(ErrorKind::Config, format!("asking `{}` for its `timeout_with` of a value", self.name))
+                    .advise("it is zero: give a positive duration, or `None` for a value that is not to be stored"))
+            }
+            Fresh::For(time) => Ok(Some(time)),
+        }
     }
 
     /// How long a local copy of a shared value is trusted; `None` is as long as the shared one.

@@ -6,6 +6,9 @@ use super::door::{Door, Fetched, Shared};
 use super::flight::{Ending, Flight};
 use super::function::Function;
 use super::io::{Blocking, Io, Tasks, ready};
+use super::keep::{Fresh, Keep};
+use super::once::Claim;
+use super::valid;
 use super::{Memo, Origin};
 use crate::Error;
 use crate::clock::{self, Stopwatch, Tick};
@@ -19,13 +22,18 @@ use std::time::Duration;
 
 /// The lead of a load. Dropping it without [`run`](Guard::run) having ended hands the lead to a follower.
 pub struct Guard<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
-    function: &'static Function,
-    memo: &'static Memo<K, O::Value>,
+    pub(super) function: &'static Function,
+    pub(super) memo: &'static Memo<K, O::Value>,
+    outcome: O,
     /// `None` once the load has ended.
-    flight: Option<Arc<Flight<K, O::Value>>>,
-    door: D,
+    pub(super) flight: Option<Arc<Flight<K, O::Value>>>,
+    pub(super) door: D,
     refreshes: bool,
-    asked: Asked,
+    pub(super) asked: Asked,
+    /// The number of the mark that a guard has set in the shared level for this run; 0 for none.
+    pub(super) claimed: u64,
+    /// When a guard's run began.
+    pub(super) began: Tick,
 }
 
 /// Whether the shared level was asked before this load began.
@@ -43,12 +51,14 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     pub(super) fn new(
         function: &'static Function,
         memo: &'static Memo<K, O::Value>,
+        outcome: O,
         flight: Arc<Flight<K, O::Value>>,
         door: D,
         refreshes: bool,
         asked: Asked,
     ) -> Self {
-        Guard { function, memo, flight: Some(flight), door, refreshes, asked }
+        let began = if O::ONCE { clock::now() } else { Tick::NEVER };
+        Guard { function, memo, outcome, flight: Some(flight), door, refreshes, asked, claimed: 0, began }
     }
 
     /// Asks the shared level, under the lead, so that one caller of a key asks.
@@ -60,7 +70,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
             Asked::Failed => true,
         };
         if D::SHARED && !knows {
-            match self.door.fetch::<I>(self.function).await {
+            match valid::fetch::<O, D, I>(self.outcome, self.function, &self.door).await {
                 Fetched::Value(found) => return Begun::Hit(self.end_with(found)),
                 Fetched::Nothing => {}
                 Fetched::Failed(error) => {
@@ -68,6 +78,13 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
                     self.asked = Asked::Failed;
                 }
             }
+        }
+        if O::ONCE
+            && D::SHARED
+            && self.asked != Asked::Failed
+            && let Claim::Taken(found) = self.claim::<I>().await
+        {
+            return Begun::Hit(self.end_with(found));
         }
         Begun::Miss(self)
     }
@@ -86,35 +103,35 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     /// Runs the body, stores what it returned if `keep` says so, and lets the followers go.
     #[inline(never)]
-    pub fn run(self, body: impl FnOnce() -> O::Return, keep: impl FnOnce(&O::Value) -> bool) -> O::Return {
+    pub fn run<A: Into<Keep>>(self, body: impl FnOnce() -> O::Return, keep: impl FnOnce(&O::Value) -> A) -> O::Return {
         self.run_checked(body, keep).0
     }
 
     /// Runs the body as a task, stores what it returned if `keep` says so, and lets the followers go.
-    pub async fn run_async(
+    pub async fn run_async<A: Into<Keep>>(
         self,
         body: impl Future<Output = O::Return>,
-        keep: impl FnOnce(&O::Value) -> bool,
+        keep: impl FnOnce(&O::Value) -> A,
     ) -> O::Return {
         self.run_checked_async(body, keep).await.0
     }
 
     /// As [`run_async`](Guard::run_async) without a shared level: what the body returned crosses no await, so it need
     /// not be `Send`.
-    pub async fn run_local_async(
+    pub async fn run_local_async<A: Into<Keep>>(
         self,
         body: impl Future<Output = O::Return>,
-        keep: impl FnOnce(&O::Value) -> bool,
+        keep: impl FnOnce(&O::Value) -> A,
     ) -> O::Return {
         let (returned, cost) = self.load_async(body).await;
         self.complete_locally(returned, cost, keep)
     }
 
     /// As [`run`](Guard::run), and whether the shared level took the value.
-    pub fn run_checked(
+    pub fn run_checked<A: Into<Keep>>(
         self,
         body: impl FnOnce() -> O::Return,
-        keep: impl FnOnce(&O::Value) -> bool,
+        keep: impl FnOnce(&O::Value) -> A,
     ) -> (O::Return, Result<(), Error>) {
         let watch = Stopwatch::start();
         let returned = {
@@ -123,20 +140,20 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         };
         let cost = watch.elapsed();
         if D::SHARED {
-            ready(self.complete::<Blocking>(returned, cost, keep))
+            ready(self.complete::<Blocking, A>(returned, cost, keep))
         } else {
             (self.complete_locally(returned, cost, keep), Ok(()))
         }
     }
 
     /// As [`run_async`](Guard::run_async), and whether the shared level took the value.
-    pub async fn run_checked_async(
+    pub async fn run_checked_async<A: Into<Keep>>(
         self,
         body: impl Future<Output = O::Return>,
-        keep: impl FnOnce(&O::Value) -> bool,
+        keep: impl FnOnce(&O::Value) -> A,
     ) -> (O::Return, Result<(), Error>) {
         let (returned, cost) = self.load_async(body).await;
-        self.complete::<Tasks>(returned, cost, keep).await
+        self.complete::<Tasks, A>(returned, cost, keep).await
     }
 
     async fn load_async(&self, body: impl Future<Output = O::Return>) -> (O::Return, Duration) {
@@ -151,9 +168,13 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         (returned, watch.elapsed())
     }
 
-    /// Stores a value that a caller brought, as a load that took no time.
-    pub(super) async fn put<I: Io>(mut self, value: O::Value) -> Result<(), Error> {
-        let (entry, stored) = self.store::<I>(&value, Duration::ZERO).await;
+    /// Stores a value that a caller brought, as a load that took no time. One that is not to be kept drops the one
+    /// before.
+    pub(super) async fn put<I: Io>(mut self, value: O::Value, keep: Keep) -> Result<(), Error> {
+        let (entry, stored) = match keep.0 {
+            Some(fresh) => self.store::<I>(&value, fresh, Duration::ZERO).await,
+            None => (None, self.forget::<I>().await),
+        };
         if let Some(flight) = self.flight.take() {
             let ending = || Ending::Value(value);
             let finished = self.memo.finish(flight, entry, Origin::Loaded, ending, |gone| self.door.gone(gone));
@@ -167,14 +188,20 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     /// Ends the load at both levels.
-    async fn complete<I: Io>(
-        self,
+    async fn complete<I: Io, A: Into<Keep>>(
+        mut self,
         returned: O::Return,
         cost: Duration,
-        keep: impl FnOnce(&O::Value) -> bool,
+        keep: impl FnOnce(&O::Value) -> A,
     ) -> (O::Return, Result<(), Error>) {
-        let (entry, stored) = match O::value(&returned).filter(|value| keep(value)) {
-            Some(value) => self.store::<I>(value, cost).await,
+        let (entry, stored) = match kept::<O, A>(&returned, keep) {
+            // The mark is there already.
+            Some((value, fresh)) if O::ONCE && self.claimed != 0 => {
+                self.claimed = 0;
+                (self.timeout(fresh).ok().and_then(|timeout| self.local_entry(value, timeout)), Ok(()))
+            }
+            Some((value, fresh)) => self.store::<I>(value, fresh, cost).await,
+            None if O::ONCE => (None, self.release::<I>().await),
             None if self.replaces_nothing(&returned) => (None, self.forget::<I>().await),
             None => (None, Ok(())),
         };
@@ -183,7 +210,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     /// Whether a refresh brought a value that is not to be kept, so that the one before must go.
     fn replaces_nothing(&self, returned: &O::Return) -> bool {
-        self.refreshes && O::value(returned).is_some()
+        self.refreshes && !O::is_error(returned)
     }
 
     /// Drops the value before this load, at both levels. The local one last, since a load that began meanwhile may have
@@ -199,10 +226,15 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     /// Ends the load without a shared level.
-    fn complete_locally(self, returned: O::Return, cost: Duration, keep: impl FnOnce(&O::Value) -> bool) -> O::Return {
-        let value = O::value(&returned).filter(|value| keep(value));
-        let entry = value.and_then(|value| self.local_entry(value, self.timeout().ok()?));
-        if value.is_none()
+    fn complete_locally<A: Into<Keep>>(
+        self,
+        returned: O::Return,
+        cost: Duration,
+        keep: impl FnOnce(&O::Value) -> A,
+    ) -> O::Return {
+        let kept = kept::<O, A>(&returned, keep);
+        let entry = kept.and_then(|(value, fresh)| self.local_entry(value, self.timeout(fresh).ok()?));
+        if kept.is_none()
             && self.replaces_nothing(&returned)
             && let Some(flight) = &self.flight
         {
@@ -219,13 +251,15 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         }
         function.count(Count::Loads);
         function.counters.add(Count::LoadNanos, u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX));
-        if O::value(&returned).is_none() {
+        if O::is_error(&returned) {
             function.count(Count::LoadErrors);
         }
         if let Some(flight) = self.flight.take() {
             let keeps = entry.is_some();
             let ending = || match O::value(&returned) {
                 Some(value) => Ending::Value(value.clone()),
+                // One of the followers runs it, not all.
+                None if O::ONCE => Ending::Abandoned,
                 None => O::to_shared_error(&returned).map_or(Ending::Unshared, Ending::Error),
             };
             let finished = self.memo.finish(flight, entry, Origin::Loaded, ending, |gone| self.door.gone(gone));
@@ -245,20 +279,26 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     /// How long a value stored now is fresh; one of zero is reported.
-    fn timeout(&self) -> Result<Option<Duration>, Error> {
-        self.function.fresh_time().inspect_err(|error| self.function.report(error))
+    pub(super) fn timeout(&self, fresh: Fresh) -> Result<Option<Duration>, Error> {
+        self.function.time_of(fresh).inspect_err(|error| self.function.report(error))
     }
 
     /// The entry for the local level, if it is to hold one.
     fn local_entry(&self, value: &O::Value, timeout: Option<Duration>) -> Option<Entry<O::Value>> {
+        let timeout = if O::ONCE { self.left_of_run(timeout) } else { timeout };
         let trusted = if D::SHARED { self.function.trusted_time() } else { None };
         let left = shorter(timeout, trusted);
         (self.function.local && left != Some(Duration::ZERO)).then(|| entry(value.clone(), left))
     }
 
     /// Stores in the shared level; the entry for the local one, and whether the shared one took the value.
-    async fn store<I: Io>(&self, value: &O::Value, cost: Duration) -> (Option<Entry<O::Value>>, Result<(), Error>) {
-        let timeout = match self.timeout() {
+    async fn store<I: Io>(
+        &self,
+        value: &O::Value,
+        fresh: Fresh,
+        cost: Duration,
+    ) -> (Option<Entry<O::Value>>, Result<(), Error>) {
+        let timeout = match self.timeout(fresh) {
             Ok(timeout) => timeout,
             Err(error) => return (None, Err(error)),
         };
@@ -297,7 +337,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 }
 
 /// Ends the announcement of a write, also when its future is dropped.
-struct StopStoring<'a, K, V: Clone>(&'a Flight<K, V>);
+pub(super) struct StopStoring<'a, K, V: Clone>(pub(super) &'a Flight<K, V>);
 
 impl<K, V: Clone> Drop for StopStoring<'_, K, V> {
     fn drop(&mut self) {
@@ -307,11 +347,24 @@ impl<K, V: Clone> Drop for StopStoring<'_, K, V> {
 
 impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Drop for Guard<O, K, D> {
     fn drop(&mut self) {
+        if O::ONCE {
+            self.release_now();
+        }
         if let Some(flight) = self.flight.take() {
             // Nothing is stored, so nothing goes.
             self.memo.finish(flight, None, Origin::Loaded, || Ending::Abandoned, drop);
         }
     }
+}
+
+/// The part of a return value that is to be stored, and for how long.
+fn kept<O: Outcome, A: Into<Keep>>(
+    returned: &O::Return,
+    keep: impl FnOnce(&O::Value) -> A,
+) -> Option<(&O::Value, Fresh)> {
+    let value = O::value(returned)?;
+    let fresh = keep(value).into().0?;
+    Some((value, fresh))
 }
 
 /// Counts a hit in the shared level, and notes it.

@@ -10,8 +10,11 @@ mod flights;
 mod function;
 mod guard;
 mod io;
+mod keep;
 pub(crate) mod note;
+mod once;
 mod operations;
+mod valid;
 
 pub use call::{Begun, Open, Started, refresh, start};
 pub use cell::Instance;
@@ -19,10 +22,12 @@ pub use door::LocalOnly;
 pub use function::{Function, Registered, check, count_bypass};
 pub use guard::Guard;
 pub use io::{Blocking, Io, Tasks, ready};
+pub use keep::{Keep, keep_for};
 pub use note::{Note, Noted, key_type};
 #[cfg(feature = "shared")]
 pub use operations::invalidate_all;
 pub use operations::{Operation, invalidate_all_local, operation, put, put_local};
+pub use valid::valid_if;
 
 use crate::local::{Entry, Gone, Local};
 use crate::lookup::{Lookup, Owned};
@@ -207,6 +212,13 @@ where
     /// Takes the entry of a key out if it has expired.
     fn take_expired(&self, key: &impl Lookup<K>) -> Option<Gone<K, V>> {
         self.local.as_ref()?.remove_expired(key)
+    }
+
+    /// Drops an entry that was seen, unless another has taken its place since.
+    fn drop_refused(&self, key: &impl Lookup<K>, seen: &Entry<V>) {
+        if let Some(local) = &self.local {
+            local.remove_same(key, seen);
+        }
     }
 }
 

@@ -259,12 +259,16 @@ impl<V, D: Door<V>> Door<V> for Noted<'_, D> {
         self.door.store::<I>(value, timeout, cost)
     }
 
+    fn add<I: Io>(&self, value: &V, timeout: Option<Duration>) -> impl Future<Output = Result<bool, Error>> + Send {
+        self.door.add::<I>(value, timeout)
+    }
+
     fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send {
         self.door.remove::<I>()
     }
 
-    fn explain<I: Io>(&self) -> impl Future<Output = SharedState> + Send {
-        self.door.explain::<I>()
+    fn explain<I: Io>(&self, is_valid: impl Fn(&V) -> bool + Send) -> impl Future<Output = SharedState> + Send {
+        self.door.explain::<I>(is_valid)
     }
 
     #[cfg(feature = "shared")]

@@ -6,11 +6,13 @@ use super::cell::Instance;
 use super::door::{Door, Fetched, MakeDoor};
 use super::function::Function;
 use super::io::{Blocking, Io, ready};
+use super::keep::Keep;
+use super::valid;
 use crate::Error;
+use crate::local::Entry;
 use crate::lookup::{Owned, Parts};
 use crate::outcome::Outcome;
 use crate::stats::Count;
-use std::marker::PhantomData;
 
 /// One operation on the entry of one call. It owns the key, so that nothing borrowed crosses an await.
 #[must_use = "nothing happens until one of its methods is called"]
@@ -19,7 +21,7 @@ pub struct Operation<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     pub(super) memo: &'static Memo<K, O::Value>,
     pub(super) key: K,
     pub(super) door: D,
-    outcome: PhantomData<O>,
+    pub(super) outcome: O,
 }
 
 /// An operation on the entry of a call with these arguments.
@@ -27,7 +29,7 @@ pub struct Operation<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
 pub fn operation<T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
-    _outcome: O,
+    outcome: O,
     parts: P,
     door: M,
 ) -> Operation<O, P::Owned, M::Door>
@@ -38,7 +40,7 @@ where
 {
     let memo = function.memo::<T, P::Owned, O::Value>(instance);
     let door = door.make(function, parts);
-    Operation { function, memo, key: parts.to_owned(), door, outcome: PhantomData }
+    Operation { function, memo, key: parts.to_owned(), door, outcome }
 }
 
 impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
@@ -65,20 +67,26 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
         Ok(removed? || was_local)
     }
 
+    /// The entry in this process that a call would hit.
+    fn found_locally(&self) -> Option<Entry<O::Value>> {
+        let entry = self.memo.peek(&Owned(&self.key))?;
+        (!O::CHECKS || self.outcome.is_valid(&entry.value)).then_some(entry)
+    }
+
     /// The value in this process, if it is fresh.
     #[must_use]
     pub fn peek_local(self) -> Option<O::Value> {
-        self.memo.peek(&Owned(&self.key)).map(|entry| entry.value)
+        self.found_locally().map(|entry| entry.value)
     }
 
     /// The value at either level, if it is fresh.
     pub async fn peek<I: Io>(self) -> Result<Option<O::Value>, Error> {
         if self.function.local
-            && let Some(entry) = self.memo.peek(&Owned(&self.key))
+            && let Some(entry) = self.found_locally()
         {
             return Ok(Some(entry.value));
         }
-        match self.door.fetch::<I>(self.function).await {
+        match valid::fetch::<O, D, I>(self.outcome, self.function, &self.door).await {
             Fetched::Value(found) => Ok(Some(found.value)),
             Fetched::Nothing => Ok(None),
             Fetched::Failed(error) => Err(error),
@@ -88,15 +96,15 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     /// Whether there is a fresh value in this process.
     #[must_use]
     pub fn contains_local(self) -> bool {
-        self.memo.peek(&Owned(&self.key)).is_some()
+        self.found_locally().is_some()
     }
 
     /// Whether there is a fresh value at either level.
     pub async fn contains<I: Io>(self) -> Result<bool, Error> {
-        if self.function.local && self.memo.peek(&Owned(&self.key)).is_some() {
+        if self.function.local && self.found_locally().is_some() {
             return Ok(true);
         }
-        match self.door.fetch::<I>(self.function).await {
+        match valid::fetch::<O, D, I>(self.outcome, self.function, &self.door).await {
             Fetched::Value(_) => Ok(true),
             Fetched::Nothing => Ok(false),
             Fetched::Failed(error) => Err(error),
@@ -104,14 +112,15 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     }
 }
 
-/// Stores a value under a call's key, as if the call had loaded it now; nothing for `None`.
+/// Stores a value under a call's key, as if the call had loaded it now; nothing for `None`. `keep` says for how long.
 pub async fn put<I: Io, T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
-    _outcome: O,
+    outcome: O,
     parts: P,
     door: M,
     value: Option<O::Value>,
+    keep: fn(&O::Value) -> Keep,
 ) -> Result<(), Error>
 where
     O: Outcome + 'static,
@@ -119,7 +128,8 @@ where
     M: MakeDoor<P, O::Value>,
 {
     let Some(value) = value else { return Ok(()) };
-    lead::<T, O, P, M>(function, instance, parts, door).put::<I>(value).await
+    let keep = keep(&value);
+    lead::<T, O, P, M>(function, instance, outcome, parts, door).put::<I>(value, keep).await
 }
 
 /// Drops every entry of a function in this process, those of all its instantiations.
@@ -153,10 +163,11 @@ pub fn put_local<T: ?Sized, O, P, M>(
     parts: P,
     door: M,
     value: Option<O::Value>,
+    keep: fn(&O::Value) -> Keep,
 ) where
     O: Outcome + 'static,
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
-    let _reported = ready(put::<Blocking, T, O, P, M>(function, instance, outcome, parts, door, value));
+    let _reported = ready(put::<Blocking, T, O, P, M>(function, instance, outcome, parts, door, value, keep));
 }

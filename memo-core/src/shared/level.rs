@@ -121,17 +121,24 @@ where
         I::set(&**cache, key.text(), &bytes, timeout).await
     }
 
+    async fn add<I: Io>(&self, value: &V, timeout: Option<Duration>) -> Result<bool, Error> {
+        let (cache, key) = self.open.as_ref().map_err(Error::clone)?;
+        let bytes = value::to_bytes::<V, C>(key.text(), value, timeout, Duration::ZERO)?;
+        I::add(&**cache, key.text(), &bytes, timeout).await
+    }
+
     async fn remove<I: Io>(&self) -> Result<bool, Error> {
         let (cache, key) = self.open.as_ref().map_err(Error::clone)?;
         I::remove(&**cache, key.text()).await
     }
 
-    async fn explain<I: Io>(&self) -> SharedState {
+    async fn explain<I: Io>(&self, is_valid: impl Fn(&V) -> bool + Send) -> SharedState {
         let (cache, key) = match &self.open {
             Ok(open) => open,
             Err(error) => return SharedState::Failed(error.clone()),
         };
         match I::read(&**cache, key.text(), Want::BytesAndTimeToLive, |found| read::<V, C>(key, &found)).await {
+            Ok(Some(Ok(found))) if !is_valid(&found.value) => SharedState::Refused { age: found.age },
             Ok(Some(Ok(found))) => SharedState::Fresh { age: found.age, left: found.left },
             Ok(Some(Err(reject))) => SharedState::Rejected { reason: reject.reason() },
             Ok(None) => SharedState::Nothing,

@@ -11,7 +11,13 @@ use syn::{FnArg, Signature};
 pub(super) fn cached(site: &Site<'_>) -> TokenStream {
     let (model, private) = (site.model, &site.private);
     let attrs = model.outer_attrs();
-    let (vis, signature) = (&model.original.vis, signature(model));
+    let (vis, mut signature) = (&model.original.vis, signature(model));
+    // A guard of a function that returns an `Option` returns two of them.
+    let allow = site.options.is_guard().then(|| quote!(#[allow(clippy::option_option)]));
+    if site.options.is_guard() {
+        let returned = site.returned();
+        signature.output = syn::parse_quote!(-> #returned);
+    }
     let (prelude, body, keep) = (site.prelude(), body(site), site.keep());
     let (settle, run) = doors(site, &body, &keep);
     let hooks = Hooks::of(site);
@@ -45,6 +51,7 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
         #(#attrs)*
         // The body is elsewhere: here `_name` is used because it is part of the key.
         #[allow(clippy::used_underscore_binding)]
+        #allow
         #vis #signature {
             #prelude
             #bypass
@@ -97,7 +104,7 @@ pub(super) fn run_async(site: &Site<'_>) -> TokenStream {
     if site.is_shared() { quote!(run_async) } else { quote!(run_local_async) }
 }
 
-/// The call of the function that holds the body, awaited if it is async.
+/// The call of the function that holds the body, awaited if it is async, as what callers see.
 pub(super) fn body(site: &Site<'_>) -> TokenStream {
     let model = site.model;
     let uncached = site.path(&site.named("uncached"));
@@ -109,7 +116,7 @@ pub(super) fn body(site: &Site<'_>) -> TokenStream {
     });
     let arguments = model.arguments.iter().map(|argument| &argument.ident);
     let awaited = model.is_async().then(|| quote!(.await));
-    quote!(#uncached #turbofish(#this #(#arguments),*) #awaited)
+    site.ran(quote!(#uncached #turbofish(#this #(#arguments),*) #awaited))
 }
 
 /// The signature with plain names for arguments: no `mut`, no patterns.

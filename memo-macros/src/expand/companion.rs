@@ -9,11 +9,13 @@ use syn::Signature;
 
 /// All companions.
 pub(super) fn all(site: &Site<'_>) -> TokenStream {
-    let operations =
-        [invalidate(site), invalidate_all(site), refresh(site), peek(site), put(site), contains(site), stats(site)];
-    let explain = explain(site);
+    let operations = [invalidate(site), invalidate_all(site), refresh(site), contains(site), stats(site)];
+    // A guard has no value to give or to take.
+    let values = (!site.options.is_guard()).then(|| [peek(site), put(site)]);
+    let values = values.iter().flatten();
     let key = site.is_shared().then(|| key(site));
-    quote!(#(#operations)* #explain #key)
+    let explain = explain(site);
+    quote!(#(#operations)* #(#values)* #explain #key)
 }
 
 /// A companion's head and body put together, with what all have in common.
@@ -93,7 +95,7 @@ fn refresh(site: &Site<'_>) -> TokenStream {
     let call = hooks.as_ref().map_or_else(|| site.call(), Hooks::call);
     let (begin, kept) = (hooks.as_ref().map(Hooks::begin), hooks.as_ref().map(Hooks::keep));
     let told = hooks.as_ref().map(|hooks| hooks.loaded(&format_ident!("__memokit_value")));
-    let (returned, keep, body) = (site.model.returned(), site.keep(), body(site));
+    let (returned, keep, body) = (site.returned(), site.keep(), body(site));
     let run = match (site.model.is_async(), site.is_shared()) {
         (true, true) => quote!(run_checked_async),
         (true, false) => run_async(site),
@@ -133,7 +135,7 @@ fn refresh(site: &Site<'_>) -> TokenStream {
 }
 
 fn peek(site: &Site<'_>) -> TokenStream {
-    let (private, prelude, call, value) = (&site.private, site.prelude(), site.call(), site.model.value());
+    let (private, prelude, call, value) = (&site.private, site.prelude(), site.call(), site.value());
     // Where the value is not spelled, it is given as the function would return it.
     let outcome = site.outcome();
     let whole = value.is_none().then(|| quote!(.map(|__memokit_value| #private::returned(#outcome, __memokit_value))));
@@ -160,18 +162,18 @@ fn peek(site: &Site<'_>) -> TokenStream {
 }
 
 fn put(site: &Site<'_>) -> TokenStream {
-    let (private, prelude, value) = (&site.private, site.prelude(), site.model.value());
+    let (private, prelude, value) = (&site.private, site.prelude(), site.value());
     let hooks = site.options.on_evict.as_ref().and_then(|_| Hooks::of(site));
     let call = hooks.as_ref().map_or_else(|| site.call(), Hooks::call);
     let begin = hooks.as_ref().map(Hooks::begin);
-    let outcome = site.outcome();
+    let (outcome, keep) = (site.outcome(), site.keep_given());
     let given = match &value {
         Some(_) => quote!(::core::option::Option::Some(__memokit_value)),
         None => quote!(#private::value_of(#outcome, __memokit_value)),
     };
     let run = match site.is_shared() {
-        true => run(site, |io| quote!(#private::put::<#io, _, _, _, _>(#call, #given))),
-        false => quote!(#private::put_local(#call, #given)),
+        true => run(site, |io| quote!(#private::put::<#io, _, _, _, _>(#call, #given, #keep))),
+        false => quote!(#private::put_local(#call, #given, #keep)),
     };
     let value = value.unwrap_or_else(|| site.model.returned());
     let mut signature = like_the_function(site, "put", &result(site, quote!(())));

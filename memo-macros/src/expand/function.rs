@@ -33,6 +33,10 @@ fn options(site: &Site<'_>) -> TokenStream {
         let time = time(&timeout.value);
         calls.extend(quote!(.timeout(|| #time)));
     }
+    if let Some(timeout) = &given.err_timeout {
+        let time = time(&timeout.value);
+        calls.extend(quote!(.err_timeout(|| #time)));
+    }
     if let Some(timeout) = &given.local_timeout {
         let time = time(&timeout.value);
         calls.extend(quote!(.local_timeout(|| #time)));

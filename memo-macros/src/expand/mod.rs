@@ -9,7 +9,9 @@
 mod call;
 mod companion;
 mod function;
+mod guard;
 mod hooks;
+mod keep;
 mod site;
 
 use crate::args::Options;

@@ -79,7 +79,14 @@ impl<'a> Site<'a> {
     /// Which part of the return value is stored.
     pub(super) fn outcome(&self) -> TokenStream {
         let (private, returned) = (&self.private, self.model.returned());
-        quote_spanned!(returned.span()=> #private::Returns::<#returned>::new().outcome())
+        if self.options.is_guard() {
+            return self.once();
+        }
+        let outcome = match self.options.stores_errors() {
+            true => quote_spanned!(returned.span()=> #private::storing_errors::<#returned>()),
+            false => quote_spanned!(returned.span()=> #private::Returns::<#returned>::new().outcome()),
+        };
+        self.checked(outcome)
     }
 
     /// The traits that method resolution needs.
@@ -164,11 +171,13 @@ impl<'a> Site<'a> {
             let (private, span) = (located(private, span), Span::call_site().located_at(span));
             quote_spanned!(span=> #private::Arg(&#expression).part())
         };
-        let parts: Vec<TokenStream> = match &self.options.key {
-            Some(key) => match ungrouped(&key.value) {
-                Expr::Tuple(tuple) => tuple.elems.iter().map(|e| part(quote!((#e)), e.span())).collect(),
-                expression => vec![part(quote!((#expression)), expression.span())],
-            },
+        // The elements of a tuple are parts of their own, so that each may be borrowed.
+        let given = |expression: &Expr| match ungrouped(expression) {
+            Expr::Tuple(tuple) => tuple.elems.iter().map(|e| part(quote!((#e)), e.span())).collect(),
+            expression => vec![part(quote!((#expression)), expression.span())],
+        };
+        let mut parts: Vec<TokenStream> = match &self.options.key {
+            Some(key) => given(&key.value),
             None => {
                 let this = self.model.receiver().filter(|_| !self.ignores("self"));
                 let this = this.map(|receiver| part(receiver.self_token.to_token_stream(), receiver.span()));
@@ -177,6 +186,7 @@ impl<'a> Site<'a> {
                 this.into_iter().chain(arguments).collect()
             }
         };
+        parts.extend(self.options.extra.iter().flat_map(|extra| given(&extra.value)));
         parts.into_iter().rev().fold(quote!(()), |rest, part| quote!((#part, #rest)))
     }
 
@@ -200,7 +210,7 @@ impl<'a> Site<'a> {
 
     /// The arguments that expressions of the attribute mention.
     pub(super) fn used_by_options(&self) -> Vec<&'a Ident> {
-        let given = [&self.options.bypass, &self.options.refresh, &self.options.key];
+        let given = [&self.options.bypass, &self.options.refresh, &self.options.key, &self.options.extra];
         let uses = |name: &str| {
             let mut given = given.into_iter().flatten();
             given.any(|given| mentions(given.value.to_token_stream(), name))
@@ -255,24 +265,6 @@ impl<'a> Site<'a> {
             CacheSource::Named(name) => quote!(#private::Source::Named(#name, #private::default_cache)),
             CacheSource::Computed(expression) => quote!(#private::Source::Given(|| #expression)),
         })
-    }
-
-    /// Whether a loaded value is to be stored, as a closure over `&value`.
-    pub(super) fn keep(&self) -> TokenStream {
-        let private = &self.private;
-        let mut conditions = Vec::new();
-        if self.options.cache_none.as_ref().is_some_and(|cache_none| !cache_none.value) {
-            let span = self.model.returned().span();
-            conditions.push(quote_spanned!(span=> #private::MaybeNone::is_present(__memokit_value)));
-        }
-        if let Some(predicate) = &self.options.cache_if {
-            let predicate = &predicate.value;
-            conditions.push(quote!(#private::agrees(__memokit_value, #predicate)));
-        }
-        if conditions.is_empty() {
-            return quote!(|_| true);
-        }
-        quote!(|__memokit_value| #(#conditions)&&*)
     }
 }
 

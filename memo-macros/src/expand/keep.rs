@@ -1,0 +1,85 @@
+//! What options that look at a value say of it, as closures for the core. Where errors are stored, the value is a whole
+//! `Result`: `cache_err` speaks of its error, and all other options of its `Ok`.
+
+use super::site::Site;
+use crate::args::CacheErr;
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::Type;
+use syn::spanned::Spanned;
+
+impl Site<'_> {
+    /// Whether a loaded value is to be stored, and for how long, as a closure over `&value`.
+    pub(super) fn keep(&self) -> TokenStream {
+        let private = &self.private;
+        let mut conditions = Vec::new();
+        if self.options.cache_none.as_ref().is_some_and(|cache_none| !cache_none.value) {
+            let span = self.model.returned().span();
+            conditions.push(quote_spanned!(span=> #private::MaybeNone::is_present(__memokit_value)));
+        }
+        if let Some(predicate) = &self.options.cache_if {
+            let predicate = &predicate.value;
+            conditions.push(quote!(#private::agrees(__memokit_value, #predicate)));
+        }
+        let all = conditions.is_empty();
+        let value = match self.timeout_with() {
+            None if all && !self.options.stores_errors() => return quote!(|_| true),
+            None if all => quote!(#private::Keep::from(true)),
+            None => quote!(#private::Keep::from(#(#conditions)&&*)),
+            Some(time) if all => time,
+            Some(time) => quote!(if #(#conditions)&&* { #time } else { #private::Keep::from(false) }),
+        };
+        let error = match self.options.cache_err.as_ref().map(|cache_err| &cache_err.value) {
+            Some(CacheErr::Some(predicate)) => quote!(#private::agrees(__memokit_error, #predicate)),
+            _ => quote!(true),
+        };
+        self.of_value(&value, &quote!(#private::Keep::error(#error)))
+    }
+
+    /// How long a value that was given to `put` is fresh, as a closure over `&value`.
+    pub(super) fn keep_given(&self) -> TokenStream {
+        let private = &self.private;
+        let value = self.timeout_with().unwrap_or_else(|| quote!(#private::Keep::from(true)));
+        self.of_value(&value, &quote!(#private::Keep::error(true)))
+    }
+
+    /// The outcome with `valid_if` around it.
+    pub(super) fn checked(&self, outcome: TokenStream) -> TokenStream {
+        let private = &self.private;
+        let Some(predicate) = &self.options.valid_if else { return outcome };
+        let predicate = &predicate.value;
+        match self.options.stores_errors() {
+            true => {
+                let predicate = self.of_value(&quote!(#private::agrees(__memokit_value, #predicate)), &quote!(true));
+                quote!(#private::valid_if(#outcome, #predicate))
+            }
+            false => quote!(#private::valid_if(#outcome, #predicate)),
+        }
+    }
+
+    /// What `peek` gives and `put` takes, unless it is all that the function returns.
+    pub(super) fn value(&self) -> Option<Type> {
+        self.model.value().filter(|_| !self.options.stores_errors())
+    }
+
+    fn timeout_with(&self) -> Option<TokenStream> {
+        let private = &self.private;
+        self.options.timeout_with.as_ref().map(|timeout| {
+            let timeout = &timeout.value;
+            quote!(#private::keep_for(__memokit_value, #timeout))
+        })
+    }
+
+    /// A closure over what is stored, from an expression over a `__memokit_value` and one over a `__memokit_error`.
+    fn of_value(&self, value: &TokenStream, error: &TokenStream) -> TokenStream {
+        match self.options.stores_errors() {
+            true => quote! {
+                |__memokit_stored| match __memokit_stored {
+                    ::core::result::Result::Ok(__memokit_value) => #value,
+                    ::core::result::Result::Err(__memokit_error) => #error,
+                }
+            },
+            false => quote!(|__memokit_value| #value),
+        }
+    }
+}
