@@ -168,9 +168,9 @@ macro_rules! on {
                 let seen = std::mem::take(&mut *SEEN.lock().unwrap());
                 let expected = [
                     (None, Some(key.clone()), false, true),
-                    (Some(Level::Shared), Some(key), true, false),
-                    // A local hit does not pay for the key.
-                    (Some(Level::Local), None, true, false),
+                    (Some(Level::Shared), Some(key.clone()), true, false),
+                    // Made because the hook asked: a local hit does not pay for a key that nobody asks for.
+                    (Some(Level::Local), Some(key), true, false),
                 ];
                 assert_eq!(seen, expected);
             }
