@@ -13,8 +13,9 @@ mod keep;
 mod once;
 mod operations;
 mod valid;
+mod verify;
 
-pub use call::{Begun, Open, Started, refresh, start};
+pub use call::{Begun, Open, Settled, Started, refresh, start};
 pub use cell::Instance;
 pub use door::LocalOnly;
 pub use function::{Function, Registered, check, count_bypass};
@@ -25,6 +26,7 @@ pub use keep::{Keep, keep_for};
 pub use operations::invalidate_all;
 pub use operations::{Operation, invalidate_all_local, operation, put, put_local};
 pub use valid::valid_if;
+pub use verify::{comparable, verify, verify_due};
 
 use crate::local::{Entry, Local};
 use crate::lookup::{Lookup, Owned};

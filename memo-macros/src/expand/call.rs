@@ -37,15 +37,9 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
             }
         }
     });
-    quote! {
-        #(#attrs)*
-        // The body is elsewhere: here `_name` is used because it is part of the key.
-        #[allow(clippy::used_underscore_binding)]
-        #allow
-        #vis #signature {
-            #prelude
-            #bypass
-            #refresh
+    let look = match &site.options.verify {
+        Some(share) => super::verify::look(site, &share.value, &run),
+        None => quote! {
             let __memokit_open = match #private::start(#call) {
                 #private::Started::Hit(__memokit_value) => return __memokit_value,
                 #private::Started::Open(__memokit_open) => __memokit_open,
@@ -55,6 +49,18 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
                 #private::Begun::Miss(__memokit_guard) => __memokit_guard,
             };
             __memokit_guard #run
+        },
+    };
+    quote! {
+        #(#attrs)*
+        // The body is elsewhere: here `_name` is used because it is part of the key.
+        #[allow(clippy::used_underscore_binding)]
+        #allow
+        #vis #signature {
+            #prelude
+            #bypass
+            #refresh
+            #look
         }
     }
 }

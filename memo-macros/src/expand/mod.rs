@@ -12,6 +12,7 @@ mod function;
 mod guard;
 mod keep;
 mod site;
+mod verify;
 
 use crate::args::Options;
 use crate::model::{Model, Place};

@@ -249,7 +249,7 @@ impl<'a> Site<'a> {
 }
 
 /// The same tokens as if they stood at `span`, where the compiler then points to.
-fn located(tokens: &TokenStream, span: Span) -> TokenStream {
+pub(super) fn located(tokens: &TokenStream, span: Span) -> TokenStream {
     let at = |mut token: TokenTree| {
         token.set_span(token.span().located_at(span));
         token
