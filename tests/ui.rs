@@ -70,3 +70,11 @@ fn storing_errors_of_what_is_no_result_is_reported_at_the_return_type() {
         assert!(message.contains(part), "no {part} in {message}");
     }
 }
+
+#[test]
+fn a_value_that_can_not_be_verified_is_reported_at_the_return_type() {
+    let message = first_message("incomparable");
+    for part in ["src/bin/incomparable.rs:8:17", "`Answer`", "#[derive(PartialEq)]"] {
+        assert!(message.contains(part), "no {part} in {message}");
+    }
+}

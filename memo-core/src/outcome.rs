@@ -55,6 +55,11 @@ pub trait Outcome: Copy + Send + Sync {
         Self::value(returned).is_none()
     }
 
+    /// Whether a stored value is an error.
+    fn is_failure(_value: &Self::Value) -> bool {
+        false
+    }
+
     /// The part that is stored; `None` for an error that is not.
     fn value(returned: &Self::Return) -> Option<&Self::Value>;
 

@@ -6,9 +6,9 @@ pub use crate::hooks::{
 };
 pub use crate::lookup::{AnyArg, Arg};
 pub use crate::memo::{
-    Begun, Blocking, Function, Guard, Instance, Io, Keep, LocalOnly, Note, Noted, Open, Operation, Registered, Started,
-    Tasks, count_bypass, invalidate_all_local, keep_for, key_type, operation, put, put_local, ready, refresh, start,
-    valid_if,
+    Begun, Blocking, Function, Guard, Instance, Io, Keep, LocalOnly, Note, Noted, Open, Operation, Registered, Settled,
+    Started, Tasks, comparable, count_bypass, invalidate_all_local, keep_for, key_type, operation, put, put_local,
+    ready, refresh, start, valid_if, verify, verify_due,
 };
 pub use crate::outcome::{
     AnyOnce, AnyResult, AnyReturn, MaybeNone, Outcome, Returns, once_plain, returned, storing_errors, value_of,

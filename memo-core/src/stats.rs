@@ -30,6 +30,8 @@ pub(crate) enum Count {
     BackendErrors,
     Rejected,
     Refused,
+    Verified,
+    Mismatches,
     HookPanics,
     LoadNanos,
 }
@@ -95,6 +97,8 @@ impl Counters {
             backend_errors: self.sum(Count::BackendErrors),
             rejected: self.sum(Count::Rejected),
             refused: self.sum(Count::Refused),
+            verified: self.sum(Count::Verified),
+            mismatches: self.sum(Count::Mismatches),
             hook_panics: self.sum(Count::HookPanics),
             load_time: Duration::from_nanos(self.sum(Count::LoadNanos)),
             entries,
@@ -187,6 +191,10 @@ pub struct Stats {
     pub rejected: u64,
     /// Fresh entries that `valid_if` refused.
     pub refused: u64,
+    /// Hits for which `verify` ran the body again.
+    pub verified: u64,
+    /// Verified hits whose value was not what the body returned.
+    pub mismatches: u64,
     /// Hooks that panicked.
     pub hook_panics: u64,
     /// Time spent in loads, all callers added up.
@@ -222,6 +230,8 @@ impl Stats {
             backend_errors: self.backend_errors.saturating_sub(before.backend_errors),
             rejected: self.rejected.saturating_sub(before.rejected),
             refused: self.refused.saturating_sub(before.refused),
+            verified: self.verified.saturating_sub(before.verified),
+            mismatches: self.mismatches.saturating_sub(before.mismatches),
             hook_panics: self.hook_panics.saturating_sub(before.hook_panics),
             load_time: self.load_time.saturating_sub(before.load_time),
             entries: self.entries,

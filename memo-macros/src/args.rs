@@ -5,10 +5,11 @@ use crate::parse::{Given, Pair, Pairs};
 use proc_macro2::TokenStream;
 use quote::quote;
 use std::time::Duration;
+use syn::spanned::Spanned;
 use syn::{Expr, ExprClosure, ExprLit, Ident, Lit, LitStr, Path};
 
 /// Every option there is, in the order of the documentation.
-pub(crate) const NAMES: [&str; 27] = [
+pub(crate) const NAMES: [&str; 28] = [
     "timeout",
     "timeout_with",
     "prefix",
@@ -32,6 +33,7 @@ pub(crate) const NAMES: [&str; 27] = [
     "cache_err",
     "err_timeout",
     "valid_if",
+    "verify",
     "store_result",
     "single_flight",
     "companion",
@@ -64,6 +66,7 @@ pub(crate) struct Options {
     pub(crate) cache_err: Option<Given<CacheErr>>,
     pub(crate) err_timeout: Option<Given<Time>>,
     pub(crate) valid_if: Option<Given<Expr>>,
+    pub(crate) verify: Option<Given<Expr>>,
     pub(crate) store_result: Option<Given<bool>>,
     pub(crate) single_flight: Option<Given<bool>>,
     pub(crate) companion: Option<Given<Ident>>,
@@ -165,6 +168,7 @@ impl Options {
             "cache_err" => put(&mut self.cache_err, &name, errors_to_store(value), errors),
             "err_timeout" => put(&mut self.err_timeout, &name, time(&value), errors),
             "valid_if" => put(&mut self.valid_if, &name, Ok(value), errors),
+            "verify" => put(&mut self.verify, &name, share(value), errors),
             "store_result" => put(&mut self.store_result, &name, yes_or_no(&value), errors),
             "single_flight" => put(&mut self.single_flight, &name, yes_or_no(&value), errors),
             "companion" => put(&mut self.companion, &name, ident(&value), errors),
@@ -321,6 +325,24 @@ fn errors_to_store(value: Expr) -> syn::Result<CacheErr> {
         Some(_) => Err(syn::Error::new_spanned(value, "expected `true`, `false`, or a predicate as `|error| …`")),
         None => Ok(CacheErr::Some(value)),
     }
+}
+
+/// A share from 0 to 1, as an expression of type `f64`.
+fn share(value: Expr) -> syn::Result<Expr> {
+    let advice = "expected a share of the hits from 0.0 to 1.0: `0.01` is one in a hundred, `1.0` is each";
+    let known = match literal(&value) {
+        Some(Lit::Float(share)) => share.base10_parse::<f64>()?,
+        Some(Lit::Int(share)) => f64::from(share.base10_parse::<u32>()?),
+        Some(_) => return Err(syn::Error::new_spanned(value, advice)),
+        None if matches!(value, Expr::Unary(syn::ExprUnary { op: syn::UnOp::Neg(_), .. })) => {
+            return Err(syn::Error::new_spanned(value, advice));
+        }
+        None => return Ok(value),
+    };
+    if !(0.0..=1.0).contains(&known) {
+        return Err(syn::Error::new_spanned(value, advice));
+    }
+    Ok(syn::parse_quote_spanned!(value.span()=> #known))
 }
 
 fn source(value: Expr) -> CacheSource {

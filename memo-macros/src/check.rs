@@ -115,6 +115,7 @@ fn guard(options: &Options, errors: &mut Errors) {
         ("cache_none", options.cache_none.as_ref().map(|given| given.name)),
         ("cache_err", options.cache_err.as_ref().filter(|_| options.stores_errors()).map(|given| given.name)),
         ("valid_if", options.valid_if.as_ref().map(|given| given.name)),
+        ("verify", options.verify.as_ref().map(|given| given.name)),
         ("codec", options.codec.as_ref().map(|given| given.name)),
     ];
     for (option, span) in of_values {

@@ -58,6 +58,17 @@ pub enum Begun<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     Miss(Guard<O, K, D>),
 }
 
+/// A call that is answered, and from where, or that has to run the body.
+#[must_use = "a miss must run the body"]
+pub enum Settled<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
+    /// The value was found at one of the levels.
+    Found(O::Return),
+    /// Another caller loaded it.
+    Joined(O::Return),
+    /// This caller runs the body.
+    Miss(Guard<O, K, D>),
+}
+
 /// What a stored key is.
 pub trait MemoKey: Clone + Eq + Hash + Send + Sync + 'static {}
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> MemoKey for K {}
@@ -219,29 +230,56 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Open<O, K, D> {
     /// Not inlined, as [`Guard::run`] is not: the function that users call keeps the stack frame of a hit.
     #[inline(never)]
     pub fn settle(self) -> Begun<O, K, D> {
-        ready(self.settle_by::<Blocking>())
+        ready(self.settle_by::<Blocking>()).begun()
     }
 
     /// Settles the call as a task. Dropping the future before it is done ends nothing but this call: a load that it
     /// led is led by one of its followers.
     #[inline]
     pub async fn settle_async(self) -> Begun<O, K, D> {
+        self.settle_by::<Tasks>().await.begun()
+    }
+
+    /// As [`settle`](Open::settle), and from where the answer is.
+    #[inline(never)]
+    pub fn settle_from(self) -> Settled<O, K, D> {
+        ready(self.settle_by::<Blocking>())
+    }
+
+    /// As [`settle_async`](Open::settle_async), and from where the answer is.
+    pub async fn settle_from_async(self) -> Settled<O, K, D> {
         self.settle_by::<Tasks>().await
     }
 
-    async fn settle_by<I: Io>(mut self) -> Begun<O, K, D> {
+    async fn settle_by<I: Io>(mut self) -> Settled<O, K, D> {
         loop {
             self = match self {
-                Open::Lead(guard) => return guard.fetch::<I>().await,
+                Open::Lead(guard) => {
+                    return match guard.fetch::<I>().await {
+                        Begun::Hit(returned) => Settled::Found(returned),
+                        Begun::Miss(guard) => Settled::Miss(guard),
+                    };
+                }
                 Open::Follow(follower) => match follower.follow::<I>().await {
-                    Ok(returned) | Err(Started::Hit(returned)) => return Begun::Hit(returned),
+                    Ok(returned) => return Settled::Joined(returned),
+                    Err(Started::Hit(returned)) => return Settled::Found(returned),
                     Err(Started::Open(open)) => open,
                 },
                 Open::Seek(seeker) => match seeker.seek::<I>().await {
-                    Ok(returned) | Err(Started::Hit(returned)) => return Begun::Hit(returned),
+                    Ok(returned) | Err(Started::Hit(returned)) => return Settled::Found(returned),
                     Err(Started::Open(open)) => open,
                 },
             }
+        }
+    }
+}
+
+impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Settled<O, K, D> {
+    /// Without the difference between the answers.
+    fn begun(self) -> Begun<O, K, D> {
+        match self {
+            Settled::Found(returned) | Settled::Joined(returned) => Begun::Hit(returned),
+            Settled::Miss(guard) => Begun::Miss(guard),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::hash::Hash;
 use std::num::NonZeroUsize;
 #[cfg(feature = "shared")]
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The `static` behind a cached function.
@@ -24,6 +24,8 @@ pub struct Function {
     pub(crate) prefix: Option<&'static str>,
     pub(crate) version: u32,
     timeout: Option<fn() -> Duration>,
+    /// The timeout that was set at run time, in nanoseconds; 0 for none.
+    set_timeout: AtomicU64,
     err_timeout: Option<fn() -> Duration>,
     local_timeout: Option<fn() -> Duration>,
     capacity: Option<fn() -> usize>,
@@ -52,6 +54,7 @@ impl Function {
             prefix: None,
             version: 0,
             timeout: None,
+            set_timeout: AtomicU64::new(0),
             err_timeout: None,
             local_timeout: None,
             capacity: None,
@@ -179,7 +182,27 @@ impl Function {
 
     /// How long a value stored now is fresh; `None` is for ever.
     pub(crate) fn fresh_time(&self) -> Result<Option<Duration>, Error> {
-        self.positive("timeout", self.timeout)
+        match self.set_timeout.load(Ordering::Relaxed) {
+            0 => self.positive("timeout", self.timeout),
+            nanos => Ok(Some(Duration::from_nanos(nanos))),
+        }
+    }
+
+    /// Gives entries that are stored from now on this timeout; `None` gives them the attribute's again.
+    pub fn set_timeout(&self, timeout: impl Into<Option<Duration>>) -> Result<(), Error> {
+        let nanos = match timeout.into() {
+            Some(Duration::ZERO) => {
+                return Err(Error::new(ErrorKind::Config, format!("setting the timeout of `{}`", self.name)).advise(
+                    "it is zero: give a positive duration, or `None` for what the attribute says; entries go with \
+                     `invalidate_all`",
+                ));
+            }
+            // More than five hundred years are cut to as many.
+            Some(timeout) => u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX),
+            None => 0,
+        };
+        self.set_timeout.store(nanos, Ordering::Relaxed);
+        Ok(())
     }
 
     /// How long an error stored now is fresh; `None` is for ever.

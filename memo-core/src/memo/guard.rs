@@ -133,17 +133,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         body: impl FnOnce() -> O::Return,
         keep: impl FnOnce(&O::Value) -> A,
     ) -> (O::Return, Result<(), Error>) {
-        let watch = Stopwatch::start();
-        let returned = {
-            let _inside = self.mark().map(Mark::enter);
-            body()
-        };
-        let cost = watch.elapsed();
-        if D::SHARED {
-            ready(self.complete::<Blocking, A>(returned, cost, keep))
-        } else {
-            (self.complete_locally(returned, cost, keep), Ok(()))
-        }
+        let (returned, cost) = self.load(body);
+        self.complete_now(returned, cost, keep)
     }
 
     /// As [`run_async`](Guard::run_async), and whether the shared level took the value.
@@ -156,7 +147,16 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         self.complete::<Tasks, A>(returned, cost, keep).await
     }
 
-    async fn load_async(&self, body: impl Future<Output = O::Return>) -> (O::Return, Duration) {
+    pub(super) fn load(&self, body: impl FnOnce() -> O::Return) -> (O::Return, Duration) {
+        let watch = Stopwatch::start();
+        let returned = {
+            let _inside = self.mark().map(Mark::enter);
+            body()
+        };
+        (returned, watch.elapsed())
+    }
+
+    pub(super) async fn load_async(&self, body: impl Future<Output = O::Return>) -> (O::Return, Duration) {
         let watch = Stopwatch::start();
         let mark = self.mark();
         let mut body = pin!(body);
@@ -185,6 +185,30 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     fn mark(&self) -> Option<Mark> {
         self.flight.as_deref().map(Mark::of)
+    }
+
+    /// Ends the load with the thread.
+    pub(super) fn complete_now<A: Into<Keep>>(
+        self,
+        returned: O::Return,
+        cost: Duration,
+        keep: impl FnOnce(&O::Value) -> A,
+    ) -> (O::Return, Result<(), Error>) {
+        if D::SHARED {
+            ready(self.complete::<Blocking, A>(returned, cost, keep))
+        } else {
+            (self.complete_locally(returned, cost, keep), Ok(()))
+        }
+    }
+
+    /// Ends the load as a task.
+    pub(super) async fn complete_async<A: Into<Keep>>(
+        self,
+        returned: O::Return,
+        cost: Duration,
+        keep: impl FnOnce(&O::Value) -> A,
+    ) -> O::Return {
+        self.complete::<Tasks, A>(returned, cost, keep).await.0
     }
 
     /// Ends the load at both levels.
@@ -226,7 +250,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     /// Ends the load without a shared level.
-    fn complete_locally<A: Into<Keep>>(
+    pub(super) fn complete_locally<A: Into<Keep>>(
         self,
         returned: O::Return,
         cost: Duration,

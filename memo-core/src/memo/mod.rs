@@ -15,8 +15,9 @@ pub(crate) mod note;
 mod once;
 mod operations;
 mod valid;
+mod verify;
 
-pub use call::{Begun, Open, Started, refresh, start};
+pub use call::{Begun, Open, Settled, Started, refresh, start};
 pub use cell::Instance;
 pub use door::LocalOnly;
 pub use function::{Function, Registered, check, count_bypass};
@@ -28,6 +29,7 @@ pub use note::{Note, Noted, key_type};
 pub use operations::invalidate_all;
 pub use operations::{Operation, invalidate_all_local, operation, put, put_local};
 pub use valid::valid_if;
+pub use verify::{comparable, verify, verify_due};
 
 use crate::local::{Entry, Gone, Local};
 use crate::lookup::{Lookup, Owned};

@@ -45,6 +45,10 @@ impl<O: Outcome> Outcome for ValidIf<O> {
         O::is_error(returned)
     }
 
+    fn is_failure(value: &O::Value) -> bool {
+        O::is_failure(value)
+    }
+
     fn value(returned: &O::Return) -> Option<&O::Value> {
         O::value(returned)
     }

@@ -53,6 +53,10 @@ impl<R: Fallible + Clone + Send + Sync> Outcome for StoringErrors<R> {
         returned.is_err()
     }
 
+    fn is_failure(value: &R) -> bool {
+        value.is_err()
+    }
+
     fn value(returned: &R) -> Option<&R> {
         Some(returned)
     }

@@ -25,9 +25,10 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
     let begin = hooks.as_ref().map(Hooks::begin);
     let hit = returned(hooks.as_ref().and_then(Hooks::local_hit));
     let settled = returned(hooks.as_ref().and_then(Hooks::settled));
+    let plain_run = run;
     let run = match &hooks {
-        Some(hooks) => told(hooks, &quote!(__memokit_guard #run)),
-        None => quote!(__memokit_guard #run),
+        Some(hooks) => told(hooks, &quote!(__memokit_guard #plain_run)),
+        None => quote!(__memokit_guard #plain_run),
     };
     let bypass = site.options.bypass.as_ref().map(|bypass| {
         let (bypass, holder) = (&bypass.value, site.path(&site.holder()));
@@ -47,6 +48,20 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
             }
         }
     });
+    let look = match &site.options.verify {
+        Some(share) => super::verify::look(site, &share.value, &call, hooks.as_ref(), &plain_run, &run),
+        None => quote! {
+            let __memokit_open = match #private::start(#call) {
+                #private::Started::Hit(__memokit_value) => #hit,
+                #private::Started::Open(__memokit_open) => __memokit_open,
+            };
+            let __memokit_guard = match __memokit_open #settle {
+                #private::Begun::Hit(__memokit_value) => #settled,
+                #private::Begun::Miss(__memokit_guard) => __memokit_guard,
+            };
+            #run
+        },
+    };
     quote! {
         #(#attrs)*
         // The body is elsewhere: here `_name` is used because it is part of the key.
@@ -57,15 +72,7 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
             #bypass
             #begin
             #refresh
-            let __memokit_open = match #private::start(#call) {
-                #private::Started::Hit(__memokit_value) => #hit,
-                #private::Started::Open(__memokit_open) => __memokit_open,
-            };
-            let __memokit_guard = match __memokit_open #settle {
-                #private::Begun::Hit(__memokit_value) => #settled,
-                #private::Begun::Miss(__memokit_guard) => __memokit_guard,
-            };
-            #run
+            #look
         }
     }
 }

@@ -15,7 +15,9 @@ pub(super) fn all(site: &Site<'_>) -> TokenStream {
     let values = values.iter().flatten();
     let key = site.is_shared().then(|| key(site));
     let explain = explain(site);
-    quote!(#(#operations)* #(#values)* #explain #key)
+    // `timeout_with` gives each value a time of its own.
+    let set_timeout = site.options.timeout_with.is_none().then(|| set_timeout(site));
+    quote!(#(#operations)* #(#values)* #explain #key #set_timeout)
 }
 
 /// A companion's head and body put together, with what all have in common.
@@ -234,6 +236,19 @@ fn key(site: &Site<'_>) -> TokenStream {
     signature.asyncness = None;
     let body = quote!(#prelude #private::key(#call));
     companion(site, "The key of this call in the shared level.", &signature, &body)
+}
+
+fn set_timeout(site: &Site<'_>) -> TokenStream {
+    let (holder, name, krate) = (site.path(&site.holder()), site.named("set_timeout"), site.options.krate());
+    let duration = quote!(::core::option::Option<::core::time::Duration>);
+    let signature: Signature = syn::parse_quote! {
+        fn #name(
+            __memokit_timeout: impl ::core::convert::Into<#duration>
+        ) -> ::core::result::Result<(), #krate::Error>
+    };
+    let doc = "Gives entries that are stored from now on this timeout, in place of the attribute's; `None` gives them that \
+               again. A timeout of zero is an `Err`.";
+    companion(site, doc, &signature, &quote!(#holder().set_timeout(__memokit_timeout)))
 }
 
 fn stats(site: &Site<'_>) -> TokenStream {

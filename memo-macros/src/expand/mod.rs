@@ -13,6 +13,7 @@ mod guard;
 mod hooks;
 mod keep;
 mod site;
+mod verify;
 
 use crate::args::Options;
 use crate::model::{Model, Place};
