@@ -77,7 +77,7 @@
 
 pub mod guide;
 
-pub use memo_core::{CallInfo, Error, ErrorKind, Hook, Level, Stats, check};
+pub use memo_core::{CallInfo, Error, ErrorKind, Hook, Level, Pending, Stats, check};
 #[doc = include_str!("guide/attribute.md")]
 pub use memo_macros::cached;
 

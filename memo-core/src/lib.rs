@@ -13,6 +13,7 @@ mod local;
 mod lookup;
 mod memo;
 mod outcome;
+mod pending;
 #[doc(hidden)]
 pub mod private;
 #[cfg(feature = "shared")]
@@ -26,6 +27,7 @@ pub mod testing;
 pub use error::{Error, ErrorKind};
 pub use events::{CallInfo, Hook, Level};
 pub use memo::check;
+pub use pending::Pending;
 pub use stats::Stats;
 
 #[cfg(feature = "shared")]

@@ -1,6 +1,7 @@
 //! What generated code calls. Not for use by hand: it changes without notice.
 
 pub use crate::lookup::{AnyArg, Arg};
+pub use crate::memo::spawn::{AnyKeep, Keep, Sends, Sent, found};
 pub use crate::memo::{
     Begun, Blocking, Function, Guard, Instance, Io, LocalOnly, Open, Operation, Registered, Started, Tasks,
     count_bypass, invalidate_all_local, operation, put, put_local, ready, refresh, start,

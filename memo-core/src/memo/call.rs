@@ -130,7 +130,7 @@ where
 }
 
 #[inline]
-fn local_hit<O: Outcome + 'static>(function: &'static Function, entry: Entry<O::Value>) -> O::Return {
+pub(super) fn local_hit<O: Outcome + 'static>(function: &'static Function, entry: Entry<O::Value>) -> O::Return {
     function.count(Count::LocalHits);
     function.tell_hit(|mut call| {
         let now = clock::now();

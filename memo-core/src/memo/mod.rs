@@ -10,6 +10,7 @@ mod function;
 mod guard;
 mod io;
 mod operations;
+pub(crate) mod spawn;
 
 pub use call::{Begun, Open, Started, refresh, start};
 pub use cell::Instance;

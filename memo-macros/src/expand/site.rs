@@ -172,7 +172,7 @@ impl<'a> Site<'a> {
         parts.into_iter().rev().fold(quote!(()), |rest, part| quote!((#part, #rest)))
     }
 
-    fn ignores(&self, name: &str) -> bool {
+    pub(super) fn ignores(&self, name: &str) -> bool {
         self.options.ignore.iter().flat_map(|ignore| &ignore.value).any(|ignored| ignored == name)
     }
 
@@ -188,7 +188,7 @@ impl<'a> Site<'a> {
     }
 
     /// An argument leaves the key if it is ignored, or if it only says whether to bypass or to refresh.
-    fn is_key(&self, argument: &Argument) -> bool {
+    pub(super) fn is_key(&self, argument: &Argument) -> bool {
         let name = argument.ident.to_string();
         if self.ignores(&name) {
             return false;
