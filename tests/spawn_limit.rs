@@ -1,6 +1,7 @@
 //! How many threads `f::spawn` takes, and what it does when there are no more. A binary of its own, and one test after
 //! the other, since the threads are those of the whole process.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::items_after_statements, reason = "what a test needs stands in it")]
 
 use memokit::{Pending, cached};
 use std::collections::HashSet;

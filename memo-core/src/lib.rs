@@ -23,6 +23,7 @@ mod shared;
 mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod weight;
 
 pub use error::{Error, ErrorKind};
 pub use events::{CallInfo, Hook, Level};

@@ -7,6 +7,7 @@ pub use crate::memo::{
     count_bypass, invalidate_all_local, operation, put, put_local, ready, refresh, start,
 };
 pub use crate::outcome::{AnyResult, AnyReturn, MaybeNone, Outcome, Returns, returned, value_of};
+pub use crate::weight::{Weighed, weighed};
 pub use inventory;
 
 #[cfg(feature = "shared")]

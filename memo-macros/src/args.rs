@@ -8,7 +8,7 @@ use std::time::Duration;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path};
 
 /// Every option there is, in the order of the documentation.
-pub(crate) const NAMES: [&str; 19] = [
+pub(crate) const NAMES: [&str; 21] = [
     "timeout",
     "prefix",
     "version",
@@ -19,6 +19,8 @@ pub(crate) const NAMES: [&str; 19] = [
     "local_timeout",
     "codec",
     "capacity",
+    "weigh",
+    "max_weight",
     "on_hit",
     "on_miss",
     "bypass",
@@ -43,6 +45,8 @@ pub(crate) struct Options {
     pub(crate) local_timeout: Option<Given<Time>>,
     pub(crate) codec: Option<Given<Path>>,
     pub(crate) capacity: Option<Given<Expr>>,
+    pub(crate) weigh: Option<Given<Expr>>,
+    pub(crate) max_weight: Option<Given<Expr>>,
     pub(crate) on_hit: Option<Given<Expr>>,
     pub(crate) on_miss: Option<Given<Expr>>,
     pub(crate) bypass: Option<Given<Expr>>,
@@ -118,6 +122,8 @@ impl Options {
             "local_timeout" => put(&mut self.local_timeout, &name, time(&value), errors),
             "codec" => put(&mut self.codec, &name, path(&value), errors),
             "capacity" => put(&mut self.capacity, &name, Ok(value), errors),
+            "weigh" => put(&mut self.weigh, &name, Ok(value), errors),
+            "max_weight" => put(&mut self.max_weight, &name, Ok(value), errors),
             "on_hit" => put(&mut self.on_hit, &name, Ok(value), errors),
             "on_miss" => put(&mut self.on_miss, &name, Ok(value), errors),
             "bypass" => put(&mut self.bypass, &name, Ok(value), errors),
@@ -147,6 +153,8 @@ fn familiar(wrong: &str) -> Option<&'static str> {
         "backend" | "store" | "cache_alias" => "cache",
         "unless" | "nocache" => "bypass",
         "forced_update" | "force_refresh" => "refresh",
+        "weigher" | "weight" => "weigh",
+        "max_bytes" | "weight_capacity" => "max_weight",
         "hit_callable" => "on_hit",
         "miss_callable" => "on_miss",
         "convert" | "args_rewrite" | "key_fn" => "key",

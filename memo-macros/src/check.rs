@@ -39,10 +39,14 @@ fn options_alone(options: &Options, errors: &mut Errors) {
         if let Some(capacity) = &options.capacity {
             errors.at_span(capacity.name, format!("`capacity` {contradicts}"));
         }
+        if let Some(weigh) = &options.weigh {
+            errors.at_span(weigh.name, format!("`weigh` {contradicts}"));
+        }
         if let Some(timeout) = &options.local_timeout {
             errors.at_span(timeout.name, format!("`local_timeout` {contradicts}"));
         }
     }
+    weights(options, errors);
     if let Some(capacity) = &options.capacity
         && let syn::Expr::Lit(literal) = &capacity.value
         && let syn::Lit::Int(entries) = &literal.lit
@@ -52,6 +56,33 @@ fn options_alone(options: &Options, errors: &mut Errors) {
     }
     if let (Some(_), Some(ignore)) = (&options.key, &options.ignore) {
         errors.at_span(ignore.name, "`ignore` contradicts `key`, which already says what the key is: keep one of them");
+    }
+}
+
+/// `weigh` says what an entry weighs and `max_weight` how much all may weigh: neither is of use without the other.
+fn weights(options: &Options, errors: &mut Errors) {
+    match (&options.weigh, &options.max_weight) {
+        (Some(weigh), None) => errors.at_span(
+            weigh.name,
+            "`weigh` needs a bound: add `max_weight = …`, in the unit of what `weigh` returns, or use `capacity` to \
+             bound the number of entries",
+        ),
+        (None, Some(max_weight)) => errors.at_span(
+            max_weight.name,
+            "`max_weight` needs to know what an entry weighs: add `weigh = |value| …`, or use `capacity` to bound the \
+             number of entries",
+        ),
+        _ => {}
+    }
+    if let (Some(capacity), Some(_)) = (&options.capacity, options.weigh.as_ref().or(options.max_weight.as_ref())) {
+        errors.at_span(capacity.name, "`capacity` contradicts `max_weight`, which is a bound too: keep one of them");
+    }
+    if let Some(max_weight) = &options.max_weight
+        && let syn::Expr::Lit(literal) = &max_weight.value
+        && let syn::Lit::Int(weight) = &literal.lit
+        && weight.base10_digits() == "0"
+    {
+        errors.at(weight, "a bound of zero stores nothing: give the weight of at least one entry");
     }
 }
 

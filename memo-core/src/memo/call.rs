@@ -68,7 +68,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> MemoKey for K {}
 pub fn start<T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
-    _outcome: O,
+    outcome: O,
     parts: P,
     door: M,
 ) -> Started<O, P::Owned, M::Door>
@@ -77,7 +77,7 @@ where
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
-    let memo = function.memo::<T, P::Owned, O::Value>(instance);
+    let memo = function.memo::<T, O, P>(instance, outcome);
     let key = Borrowed(parts);
     let looked = match <M::Door as Door<O::Value>>::SHARED && !function.local {
         true => Looked::Nothing,
@@ -97,7 +97,7 @@ where
 pub fn refresh<T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
-    _outcome: O,
+    outcome: O,
     parts: P,
     door: M,
 ) -> Guard<O, P::Owned, M::Door>
@@ -107,13 +107,14 @@ where
     M: MakeDoor<P, O::Value>,
 {
     function.count(Count::Refreshes);
-    lead(function, instance, parts, door)
+    lead(function, instance, outcome, parts, door)
 }
 
 /// Leads a load of this key, whatever is stored and under way.
 pub(super) fn lead<T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
+    outcome: O,
     parts: P,
     door: M,
 ) -> Guard<O, P::Owned, M::Door>
@@ -122,7 +123,7 @@ where
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
-    let memo = function.memo::<T, P::Owned, O::Value>(instance);
+    let memo = function.memo::<T, O, P>(instance, outcome);
     match begin(function, memo, parts, door, Join::LeadOnly) {
         Started::Open(Open::Lead(guard)) => guard,
         Started::Hit(_) | Started::Open(_) => unreachable!("it leads"),

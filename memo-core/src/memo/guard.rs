@@ -6,7 +6,7 @@ use super::door::{Door, Fetched, Shared};
 use super::flight::{Ending, Flight};
 use super::function::Function;
 use super::io::{Blocking, Io, Tasks, ready};
-use super::{Memo, Origin};
+use super::{Finished, Memo, Origin};
 use crate::Error;
 use crate::clock::{self, Stopwatch, Tick};
 use crate::events::Level;
@@ -79,7 +79,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         let keeps = self.function.local && left != Some(Duration::ZERO);
         let entry = keeps.then(|| entry(found.value.clone(), left));
         if let Some(flight) = self.flight.take() {
-            self.memo.finish(flight, entry, Origin::Fetched, || Ending::Value(found.value.clone()));
+            let finished = self.memo.finish(flight, entry, Origin::Fetched, || Ending::Value(found.value.clone()));
+            self.count_stored(&finished);
         }
         O::from_value(found.value)
     }
@@ -156,7 +157,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         let (entry, stored) = self.store::<I>(&value, Duration::ZERO).await;
         if let Some(flight) = self.flight.take() {
             let finished = self.memo.finish(flight, entry, Origin::Loaded, || Ending::Value(value));
-            self.function.counters.add(Count::Evicted, finished.evicted as u64);
+            self.count_stored(&finished);
         }
         stored
     }
@@ -228,7 +229,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
                 None => O::to_shared_error(&returned).map_or(Ending::Unshared, Ending::Error),
             };
             let finished = self.memo.finish(flight, entry, Origin::Loaded, ending);
-            function.counters.add(Count::Evicted, finished.evicted as u64);
+            self.count_stored(&finished);
             if keeps && !finished.stored {
                 function.count(Count::Discarded);
             }
@@ -239,6 +240,13 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
             call
         });
         returned
+    }
+
+    fn count_stored(&self, finished: &Finished) {
+        self.function.counters.add(Count::Evicted, finished.evicted as u64);
+        if finished.too_heavy {
+            self.function.count(Count::TooHeavy);
+        }
     }
 
     /// How long a value stored now is fresh; one of zero is reported.

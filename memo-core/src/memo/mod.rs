@@ -27,7 +27,6 @@ use crate::lookup::{Lookup, Owned};
 use flight::{Ending, Flight};
 use flights::Flights;
 use std::hash::Hash;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -64,8 +63,8 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    fn new(local: bool, capacity: Option<NonZeroUsize>) -> Self {
-        Memo { local: local.then(|| Local::new(capacity)), flights: Flights::new() }
+    fn new(local: Option<Local<K, V>>) -> Self {
+        Memo { local, flights: Flights::new() }
     }
 
     /// A fresh entry of the local level, marked as used.
@@ -121,6 +120,9 @@ where
         origin: Origin,
         ending: impl FnOnce() -> Ending<V>,
     ) -> Finished {
+        if let (Some(entry), Some(local)) = (&entry, &self.local) {
+            local.weigh(&flight.key, &entry.value);
+        }
         // Dropped after the lock, since dropping a value runs its owner's code.
         let mut pushed_out = None;
         let _unused;
@@ -163,7 +165,9 @@ where
         {
             local.sweep_sometimes();
         }
-        Finished { stored: stores, evicted: pushed_out.map_or(0, |pushed_out| pushed_out.evicted()) }
+        let (evicted, too_heavy) =
+            pushed_out.map_or((0, false), |pushed_out| (pushed_out.evicted(), pushed_out.is_too_heavy()));
+        Finished { stored: stores, evicted, too_heavy }
     }
 
     /// Drops the entry of a key and dooms its loads. Whether there was a fresh entry, and the loads that are writing to
@@ -235,6 +239,8 @@ pub(crate) enum Origin {
 struct Finished {
     stored: bool,
     evicted: usize,
+    /// Not in the local level after all, since it is heavier than all there may be.
+    too_heavy: bool,
 }
 
 /// What a look into the local level found.
@@ -249,6 +255,9 @@ pub(crate) trait AnyMemo: Send + Sync {
     /// Entries in the local level.
     fn entries(&self) -> usize;
 
+    /// What the entries in the local level weigh, where they have weights.
+    fn weight(&self) -> u64;
+
     /// Drops every entry and dooms every load; the loads that are writing to the shared level.
     fn drop_all(&self) -> Vec<Arc<dyn Storing>>;
 }
@@ -260,6 +269,10 @@ where
 {
     fn entries(&self) -> usize {
         self.local.as_ref().map_or(0, Local::len)
+    }
+
+    fn weight(&self) -> u64 {
+        self.local.as_ref().map_or(0, Local::weight)
     }
 
     fn drop_all(&self) -> Vec<Arc<dyn Storing>> {

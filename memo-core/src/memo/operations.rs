@@ -27,7 +27,7 @@ pub struct Operation<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
 pub fn operation<T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
-    _outcome: O,
+    outcome: O,
     parts: P,
     door: M,
 ) -> Operation<O, P::Owned, M::Door>
@@ -36,7 +36,7 @@ where
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
-    let memo = function.memo::<T, P::Owned, O::Value>(instance);
+    let memo = function.memo::<T, O, P>(instance, outcome);
     let door = door.make(function, parts);
     Operation { function, memo, key: parts.to_owned(), door, outcome: PhantomData }
 }
@@ -108,7 +108,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
 pub async fn put<I: Io, T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
-    _outcome: O,
+    outcome: O,
     parts: P,
     door: M,
     value: Option<O::Value>,
@@ -119,7 +119,7 @@ where
     M: MakeDoor<P, O::Value>,
 {
     let Some(value) = value else { return Ok(()) };
-    lead::<T, O, P, M>(function, instance, parts, door).put::<I>(value).await
+    lead(function, instance, outcome, parts, door).put::<I>(value).await
 }
 
 /// Drops every entry of a function in this process, those of all its instantiations.

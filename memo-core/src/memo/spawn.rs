@@ -17,7 +17,7 @@ use std::marker::PhantomData;
 pub fn found<T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
-    _outcome: O,
+    outcome: O,
     parts: P,
     _door: M,
 ) -> Option<O::Return>
@@ -25,7 +25,7 @@ where
     O: Outcome + 'static,
     P: Parts,
 {
-    let memo = function.memo::<T, P::Owned, O::Value>(instance);
+    let memo = function.memo::<T, O, P>(instance, outcome);
     match memo.get(&Borrowed(parts)) {
         Looked::Fresh(entry) if function.local => Some(local_hit::<O>(function, entry)),
         _ => None,

@@ -71,7 +71,14 @@ impl<'a> Site<'a> {
     /// Which part of the return value is stored.
     pub(super) fn outcome(&self) -> TokenStream {
         let (private, returned) = (&self.private, self.model.returned());
-        quote_spanned!(returned.span()=> #private::Returns::<#returned>::new().outcome())
+        let outcome = quote_spanned!(returned.span()=> #private::Returns::<#returned>::new().outcome());
+        match &self.options.weigh {
+            Some(weigh) => {
+                let weigh = &weigh.value;
+                quote_spanned!(weigh.span()=> #private::weighed(#outcome, #weigh))
+            }
+            None => outcome,
+        }
     }
 
     /// The traits that method resolution needs.
@@ -169,7 +176,8 @@ impl<'a> Site<'a> {
                 this.into_iter().chain(arguments).collect()
             }
         };
-        parts.into_iter().rev().fold(quote!(()), |rest, part| quote!((#part, #rest)))
+        let parts = parts.into_iter().rev().fold(quote!(()), |rest, part| quote!((#part, #rest)));
+        if self.options.weigh.is_some() { quote!(#private::Weighed::parts(#parts)) } else { parts }
     }
 
     pub(super) fn ignores(&self, name: &str) -> bool {
