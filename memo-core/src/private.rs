@@ -2,6 +2,7 @@
 
 pub use crate::lookup::{AnyArg, Arg};
 pub use crate::memo::spawn::{AnyKeep, Keep, Sends, Sent, found};
+pub use crate::memo::thread;
 pub use crate::memo::{
     Begun, Blocking, Function, Guard, Instance, Io, LocalOnly, Open, Operation, Registered, Started, Tasks,
     count_bypass, invalidate_all_local, operation, put, put_local, ready, refresh, start,

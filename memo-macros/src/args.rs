@@ -8,7 +8,7 @@ use std::time::Duration;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path};
 
 /// Every option there is, in the order of the documentation.
-pub(crate) const NAMES: [&str; 21] = [
+pub(crate) const NAMES: [&str; 22] = [
     "timeout",
     "prefix",
     "version",
@@ -28,6 +28,7 @@ pub(crate) const NAMES: [&str; 21] = [
     "cache_if",
     "cache_none",
     "single_flight",
+    "scope",
     "companion",
     "crate",
 ];
@@ -54,6 +55,7 @@ pub(crate) struct Options {
     pub(crate) cache_if: Option<Given<Expr>>,
     pub(crate) cache_none: Option<Given<bool>>,
     pub(crate) single_flight: Option<Given<bool>>,
+    pub(crate) scope: Option<Given<()>>,
     pub(crate) companion: Option<Given<Ident>>,
     pub(crate) krate: Option<Given<Path>>,
 }
@@ -131,6 +133,7 @@ impl Options {
             "cache_if" => put(&mut self.cache_if, &name, Ok(value), errors),
             "cache_none" => put(&mut self.cache_none, &name, yes_or_no(&value), errors),
             "single_flight" => put(&mut self.single_flight, &name, yes_or_no(&value), errors),
+            "scope" => put(&mut self.scope, &name, scope(&value), errors),
             "companion" => put(&mut self.companion, &name, ident(&value), errors),
             "crate" => put(&mut self.krate, &name, path(&value), errors),
             wrong => {
@@ -159,6 +162,7 @@ fn familiar(wrong: &str) -> Option<&'static str> {
         "miss_callable" => "on_miss",
         "convert" | "args_rewrite" | "key_fn" => "key",
         "sync_writes" => "single_flight",
+        "thread_local" | "unsync" | "unsync_reads" => "scope",
         "name" | "key_prefix" | "namespace" => "prefix",
         "response_filter" => "cache_if",
         _ => return None,
@@ -234,6 +238,18 @@ fn text(value: &Expr) -> syn::Result<LitStr> {
         )),
         Some(Lit::Str(text)) => Ok(text.clone()),
         _ => Err(syn::Error::new_spanned(value, "expected a text in quotes")),
+    }
+}
+
+/// `scope = "thread"`, the only one that is given by name.
+fn scope(value: &Expr) -> syn::Result<()> {
+    match literal(value) {
+        Some(Lit::Str(text)) if text.value() == "thread" => Ok(()),
+        _ => Err(syn::Error::new_spanned(
+            value,
+            "expected `\"thread\"`: each thread has entries of its own; leave the option out for entries that all \
+             threads share",
+        )),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::args::Options;
 use crate::errors::{Errors, list, nearest};
 use crate::model::{Model, Place};
+use proc_macro2::Span;
 use syn::visit::Visit;
 use syn::{FnArg, ReceiverKind, Safety, Type, TypeImplTrait, TypeReference};
 
@@ -47,6 +48,7 @@ fn options_alone(options: &Options, errors: &mut Errors) {
         }
     }
     weights(options, errors);
+    thread_scope(options, errors);
     if let Some(capacity) = &options.capacity
         && let syn::Expr::Lit(literal) = &capacity.value
         && let syn::Lit::Int(entries) = &literal.lit
@@ -86,6 +88,32 @@ fn weights(options: &Options, errors: &mut Errors) {
     }
 }
 
+/// A memo of one thread has nothing to do with others.
+fn thread_scope(options: &Options, errors: &mut Errors) {
+    if options.scope.is_none() {
+        return;
+    }
+    let mut refuse = |name: Option<Span>, option: &str, reason: &str| {
+        if let Some(name) = name {
+            errors.at_span(name, format!("`{option}` contradicts `scope = \"thread\"`: {reason}"));
+        }
+    };
+    let shared = "what one thread has for itself has no shared level";
+    refuse(options.cache.as_ref().map(|given| given.name), "cache", shared);
+    let alone = "in one thread there are no callers to wait for";
+    refuse(options.single_flight.as_ref().map(|given| given.name), "single_flight", alone);
+    let prefix = "entries of a thread are shared with no other function";
+    refuse(options.prefix.as_ref().map(|given| given.name), "prefix", prefix);
+    refuse(
+        options.version.as_ref().map(|given| given.name),
+        "version",
+        "entries of a thread don't outlive the program",
+    );
+    let weight = "bound each thread's entries with `capacity`";
+    refuse(options.weigh.as_ref().map(|given| given.name), "weigh", weight);
+    refuse(options.max_weight.as_ref().map(|given| given.name), "max_weight", weight);
+}
+
 fn function_alone(options: &Options, model: &Model, errors: &mut Errors) {
     let signature = &model.original.sig;
     if let Some(constness) = &signature.constness {
@@ -96,6 +124,14 @@ fn function_alone(options: &Options, model: &Model, errors: &mut Errors) {
     }
     if let Some(variadic) = &signature.variadic {
         errors.at(variadic, "a variadic function can't be cached");
+    }
+    if let Some(scope) = &options.scope
+        && signature.asyncness.is_some()
+    {
+        errors.at_span(
+            scope.name,
+            "`scope = \"thread\"` can't be used on an `async fn`: its task may go on in another thread after each await",
+        );
     }
     returned(model, errors);
     if let (Place::Method, Some(companion)) = (model.place, &options.companion) {

@@ -2,6 +2,10 @@
 //!
 //! The engine is a private matter of this module: everything above asks for an entry, stores one, or drops some.
 
+mod thread;
+
+pub(crate) use thread::ThreadLocal;
+
 use crate::clock::{self, Tick};
 use crate::lookup::{Lookup, Owned};
 use crate::weight::{ByWeight, Weighing};

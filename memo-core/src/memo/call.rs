@@ -21,7 +21,7 @@ use super::guard::{Asked, Guard, shared_hit};
 use super::io::{Blocking, Io, Tasks, ready};
 use super::{Entered, Join, Looked, Memo};
 use crate::clock::{self, Tick};
-use crate::events::Level;
+use crate::events::{CallInfo, Level};
 use crate::local::Entry;
 use crate::lookup::{Borrowed, Lookup, Owned, Parts};
 use crate::outcome::Outcome;
@@ -133,14 +133,17 @@ where
 #[inline]
 pub(super) fn local_hit<O: Outcome + 'static>(function: &'static Function, entry: Entry<O::Value>) -> O::Return {
     function.count(Count::LocalHits);
-    function.tell_hit(|mut call| {
-        let now = clock::now();
-        call.level = Some(Level::Local);
-        call.age = Some(now.since(entry.created));
-        call.time_to_expiry = (entry.deadline != Tick::NEVER).then(|| entry.deadline.since(now));
-        call
-    });
+    function.tell_hit(|call| describe_hit(call, &entry));
     O::from_value(entry.value)
+}
+
+/// What a hook is told about a hit in the local level.
+pub(super) fn describe_hit<'a, V>(mut call: CallInfo<'a>, entry: &Entry<V>) -> CallInfo<'a> {
+    let now = clock::now();
+    call.level = Some(Level::Local);
+    call.age = Some(now.since(entry.created));
+    call.time_to_expiry = (entry.deadline != Tick::NEVER).then(|| entry.deadline.since(now));
+    call
 }
 
 #[cold]

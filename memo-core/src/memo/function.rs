@@ -1,6 +1,7 @@
 //! One cached function: what its attribute said, its counters and its memos.
 
 use super::cell::{self, Instance, Slots};
+use super::thread::Threads;
 use super::{AnyMemo, Memo};
 use crate::events::{self, CallInfo, Hook};
 use crate::local::Local;
@@ -46,6 +47,8 @@ pub struct Function {
     told_setting: AtomicBool,
     pub(crate) counters: Counters,
     slots: Slots,
+    /// With `scope = "thread"`, where it has no slots.
+    pub(super) threads: Threads,
 }
 
 impl Function {
@@ -73,6 +76,7 @@ impl Function {
             told_setting: AtomicBool::new(false),
             counters: Counters::new(),
             slots: Slots::new(),
+            threads: Threads::new(),
         }
     }
 
@@ -178,7 +182,7 @@ impl Function {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let memos = self.memos();
-        let entries = memos.iter().map(|memo| memo.entries()).sum::<usize>();
+        let entries = memos.iter().map(|memo| memo.entries()).sum::<usize>() + self.threads.entries();
         Stats { weight: memos.iter().map(|memo| memo.weight()).sum(), ..self.counters.read(entries as u64) }
     }
 
@@ -287,7 +291,7 @@ impl Function {
     }
 
     /// `capacity = …`
-    fn entries_bound(&self) -> Option<NonZeroUsize> {
+    pub(super) fn entries_bound(&self) -> Option<NonZeroUsize> {
         self.capacity.map(|capacity| NonZeroUsize::new(capacity()).unwrap_or(NonZeroUsize::MIN))
     }
 

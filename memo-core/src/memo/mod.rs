@@ -11,6 +11,7 @@ mod guard;
 mod io;
 mod operations;
 pub(crate) mod spawn;
+pub mod thread;
 
 pub use call::{Begun, Open, Started, refresh, start};
 pub use cell::Instance;

@@ -25,7 +25,12 @@ impl<'a> Site<'a> {
             Some(name) => name.value.clone(),
             None => model.name().clone(),
         };
-        Site { options, model, private: quote!(#krate::__private), companion }
+        // The same names with other bounds, see `memo_core::private::thread`.
+        let private = match &options.scope {
+            Some(_) => quote!(#krate::__private::thread),
+            None => quote!(#krate::__private),
+        };
+        Site { options, model, private, companion }
     }
 
     /// Whether there is a shared level.

@@ -16,9 +16,9 @@ use syn::{
 };
 
 /// The companion, if the arguments can travel to another thread. An async function needs its runtime, which has a
-/// `spawn` itself.
+/// `spawn` itself; and what each thread has for itself is of no use to another.
 pub(super) fn spawn(site: &Site<'_>) -> Option<TokenStream> {
-    if site.model.is_async() || !can_travel(site) {
+    if site.model.is_async() || site.options.scope.is_some() || !can_travel(site) {
         return None;
     }
     let (private, prelude, returned) = (&site.private, site.prelude(), site.model.returned());
