@@ -68,7 +68,7 @@
 //! 4. **A failing cache is not a failing function.** The call returns what the body returns; a failed invalidation is an
 //!    `Err`.
 //! 5. **A hit allocates nothing** and clones no argument.
-//! 6. **Memory is bounded** where a `capacity` is given.
+//! 6. **Memory is bounded** where a `capacity` or a `max_weight` is given.
 //!
 //! The minimum Rust version is 1.89.
 
@@ -78,8 +78,8 @@
 pub mod guide;
 
 pub use memo_core::{
-    CallInfo, Cause, Error, ErrorKind, Explanation, Hook, Level, LoadState, LocalState, NextCall, SharedState, Stats,
-    check,
+    CallInfo, Cause, Error, ErrorKind, Explanation, Hook, Level, LoadState, LocalState, NextCall, Pending, SharedState,
+    Stats, check,
 };
 #[doc = include_str!("guide/attribute.md")]
 pub use memo_macros::cached;

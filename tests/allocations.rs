@@ -164,6 +164,22 @@ fn for_every_form_of_argument() {
 }
 
 #[test]
+fn with_weights_and_in_one_thread() {
+    #[cached(weigh = |text| text.len() as u64, max_weight = 100)]
+    fn weighed(text: &str) -> Arc<str> {
+        text.into()
+    }
+    #[cached(scope = "thread")]
+    fn local(text: &str, list: Option<&[u8]>) -> std::rc::Rc<str> {
+        format!("{text}{list:?}").into()
+    }
+    hits_allocate_nothing! {
+        weighed("abc") => Arc::from("abc");
+        local("x", None) => std::rc::Rc::from("xNone");
+    }
+}
+
+#[test]
 fn for_many_arguments() {
     #[cached]
     #[allow(clippy::too_many_arguments, clippy::many_single_char_names, reason = "this many are tested")]

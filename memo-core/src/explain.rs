@@ -136,6 +136,16 @@ pub(crate) enum Steered {
     Refresh,
 }
 
+impl Steered {
+    pub(crate) fn of(bypass: bool, refresh: bool) -> Option<Self> {
+        match (bypass, refresh) {
+            (true, _) => Some(Steered::Bypass),
+            (false, true) => Some(Steered::Refresh),
+            (false, false) => None,
+        }
+    }
+}
+
 impl Explanation {
     /// The function, as `module::path::name`.
     #[must_use]

@@ -5,7 +5,7 @@
 //! only one implementation of [`CallHook`] or [`ErrorHook`] can have.
 
 use crate::events::CallInfo;
-use crate::outcome::Returns;
+use std::marker::PhantomData;
 
 /// A hook of `on_hit`, `on_miss` or `on_evict`. `M` is its form, `A` the tuple of what identifies the call, `R` the value.
 #[diagnostic::on_unimplemented(
@@ -134,14 +134,18 @@ impl Form for Three {
 }
 
 /// What must be kept for a hook that is told of a call; the arguments name the types.
-pub fn kept_for_call<M: Form, A, R, H: CallHook<M, A, R>>(_arguments: A, _value: Returns<R>, _hook: H) -> M::Call {
+pub fn kept_for_call<M: Form, A, R, H: CallHook<M, A, R>>(
+    _arguments: A,
+    _value: PhantomData<fn() -> R>,
+    _hook: H,
+) -> M::Call {
     Default::default()
 }
 
 /// What must be kept for a hook that is told of an error; the arguments name the types.
 pub fn kept_for_error<M: Form, A, R: Fallible, H: ErrorHook<M, R::Error, A>>(
     _arguments: A,
-    _value: Returns<R>,
+    _value: PhantomData<fn() -> R>,
     _hook: H,
 ) -> M::Error {
     Default::default()

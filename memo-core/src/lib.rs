@@ -15,6 +15,7 @@ mod local;
 mod lookup;
 mod memo;
 mod outcome;
+mod pending;
 #[doc(hidden)]
 pub mod private;
 #[cfg(feature = "shared")]
@@ -24,11 +25,13 @@ mod shared;
 mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod weight;
 
 pub use error::{Error, ErrorKind};
 pub use events::{CallInfo, Cause, Hook, Level};
 pub use explain::{Explanation, LoadState, LocalState, NextCall, SharedState};
 pub use memo::check;
+pub use pending::Pending;
 pub use stats::Stats;
 
 #[cfg(feature = "shared")]

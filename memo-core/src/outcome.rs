@@ -69,6 +69,12 @@ pub trait Outcome: Copy + Send + Sync {
     /// What a hit returns.
     fn from_value(value: Self::Value) -> Self::Return;
 
+    /// What a stored value weighs, where `weigh = …` says so.
+    #[inline]
+    fn weigher(self) -> Option<fn(&Self::Value) -> u64> {
+        None
+    }
+
     /// The error, if followers can be given a copy.
     fn to_shared_error(returned: &Self::Return) -> Option<SharedError>
     where

@@ -5,6 +5,8 @@ pub use crate::hooks::{
     error_hook_2, error_hook_3, hook_1, keep, kept_for_call, kept_for_error,
 };
 pub use crate::lookup::{AnyArg, Arg};
+pub use crate::memo::spawn::{AnyPack, Pack, Sends, Sent, found};
+pub use crate::memo::thread;
 pub use crate::memo::{
     Begun, Blocking, Function, Guard, Instance, Io, Keep, LocalOnly, Note, Noted, Open, Operation, Registered, Settled,
     Started, Tasks, comparable, count_bypass, invalidate_all_local, keep_for, key_type, operation, put, put_local,
@@ -13,6 +15,7 @@ pub use crate::memo::{
 pub use crate::outcome::{
     AnyOnce, AnyResult, AnyReturn, MaybeNone, Outcome, Returns, once_plain, returned, storing_errors, value_of,
 };
+pub use crate::weight::{Weighed, weighed, weight_of};
 pub use inventory;
 
 #[cfg(feature = "shared")]

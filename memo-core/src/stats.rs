@@ -33,6 +33,7 @@ pub(crate) enum Count {
     Verified,
     Mismatches,
     HookPanics,
+    TooHeavy,
     LoadNanos,
 }
 
@@ -100,8 +101,10 @@ impl Counters {
             verified: self.sum(Count::Verified),
             mismatches: self.sum(Count::Mismatches),
             hook_panics: self.sum(Count::HookPanics),
+            too_heavy: self.sum(Count::TooHeavy),
             load_time: Duration::from_nanos(self.sum(Count::LoadNanos)),
             entries,
+            weight: 0,
         }
     }
 }
@@ -179,7 +182,7 @@ pub struct Stats {
     pub refreshes: u64,
     /// Look-ups that found an entry past its timeout.
     pub expired: u64,
-    /// Entries dropped to stay within `capacity`.
+    /// Entries dropped to stay within `capacity` or `max_weight`.
     pub evicted: u64,
     /// Calls of `f::invalidate` and `f::invalidate_all`.
     pub invalidations: u64,
@@ -197,14 +200,18 @@ pub struct Stats {
     pub mismatches: u64,
     /// Hooks that panicked.
     pub hook_panics: u64,
+    /// Values that were not kept in the local level because they are heavier than `max_weight`, or `weigh` panicked.
+    pub too_heavy: u64,
     /// Time spent in loads, all callers added up.
     pub load_time: Duration,
     /// Entries in the local level, expired ones that were not dropped yet included.
     pub entries: u64,
+    /// What these entries weigh together; zero for a function without `weigh`.
+    pub weight: u64,
 }
 
 impl Stats {
-    /// What was counted since an earlier reading of the same function; `entries` is as it is now.
+    /// What was counted since an earlier reading of the same function; `entries` and `weight` are as they are now.
     ///
     /// ```
     /// # use memo_core::Stats;
@@ -233,8 +240,10 @@ impl Stats {
             verified: self.verified.saturating_sub(before.verified),
             mismatches: self.mismatches.saturating_sub(before.mismatches),
             hook_panics: self.hook_panics.saturating_sub(before.hook_panics),
+            too_heavy: self.too_heavy.saturating_sub(before.too_heavy),
             load_time: self.load_time.saturating_sub(before.load_time),
             entries: self.entries,
+            weight: self.weight,
         }
     }
 

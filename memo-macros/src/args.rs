@@ -9,7 +9,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprClosure, ExprLit, Ident, Lit, LitStr, Path};
 
 /// Every option there is, in the order of the documentation.
-pub(crate) const NAMES: [&str; 28] = [
+pub(crate) const NAMES: [&str; 31] = [
     "timeout",
     "timeout_with",
     "prefix",
@@ -22,6 +22,8 @@ pub(crate) const NAMES: [&str; 28] = [
     "local_timeout",
     "codec",
     "capacity",
+    "weigh",
+    "max_weight",
     "on_hit",
     "on_miss",
     "on_error",
@@ -36,6 +38,7 @@ pub(crate) const NAMES: [&str; 28] = [
     "verify",
     "store_result",
     "single_flight",
+    "scope",
     "companion",
     "crate",
 ];
@@ -55,6 +58,8 @@ pub(crate) struct Options {
     pub(crate) local_timeout: Option<Given<Time>>,
     pub(crate) codec: Option<Given<Path>>,
     pub(crate) capacity: Option<Given<Expr>>,
+    pub(crate) weigh: Option<Given<Expr>>,
+    pub(crate) max_weight: Option<Given<Expr>>,
     pub(crate) on_hit: Option<Given<Expr>>,
     pub(crate) on_miss: Option<Given<Expr>>,
     pub(crate) on_error: Option<Given<Expr>>,
@@ -69,6 +74,7 @@ pub(crate) struct Options {
     pub(crate) verify: Option<Given<Expr>>,
     pub(crate) store_result: Option<Given<bool>>,
     pub(crate) single_flight: Option<Given<bool>>,
+    pub(crate) scope: Option<Given<()>>,
     pub(crate) companion: Option<Given<Ident>>,
     pub(crate) krate: Option<Given<Path>>,
 }
@@ -157,6 +163,8 @@ impl Options {
             "local_timeout" => put(&mut self.local_timeout, &name, time(&value), errors),
             "codec" => put(&mut self.codec, &name, path(&value), errors),
             "capacity" => put(&mut self.capacity, &name, Ok(value), errors),
+            "weigh" => put(&mut self.weigh, &name, Ok(value), errors),
+            "max_weight" => put(&mut self.max_weight, &name, Ok(value), errors),
             "on_hit" => put(&mut self.on_hit, &name, Ok(value), errors),
             "on_miss" => put(&mut self.on_miss, &name, Ok(value), errors),
             "on_error" => put(&mut self.on_error, &name, Ok(value), errors),
@@ -171,6 +179,7 @@ impl Options {
             "verify" => put(&mut self.verify, &name, share(value), errors),
             "store_result" => put(&mut self.store_result, &name, yes_or_no(&value), errors),
             "single_flight" => put(&mut self.single_flight, &name, yes_or_no(&value), errors),
+            "scope" => put(&mut self.scope, &name, scope(&value), errors),
             "companion" => put(&mut self.companion, &name, ident(&value), errors),
             "crate" => put(&mut self.krate, &name, path(&value), errors),
             wrong => {
@@ -193,11 +202,14 @@ fn familiar(wrong: &str) -> Option<&'static str> {
         "backend" | "store" | "cache_alias" => "cache",
         "unless" | "nocache" => "bypass",
         "forced_update" | "force_refresh" => "refresh",
+        "weigher" | "weight" => "weigh",
+        "max_bytes" | "weight_capacity" => "max_weight",
         "hit_callable" => "on_hit",
         "miss_callable" => "on_miss",
         "eviction_listener" | "on_eviction" | "on_remove" => "on_evict",
         "convert" | "args_rewrite" | "key_fn" => "key",
         "sync_writes" => "single_flight",
+        "thread_local" | "unsync" | "unsync_reads" => "scope",
         "name" | "key_prefix" | "namespace" => "prefix",
         "response_filter" => "cache_if",
         "cache_exceptions" | "cache_errors" => "cache_err",
@@ -285,6 +297,18 @@ fn text(value: &Expr) -> syn::Result<LitStr> {
         )),
         Some(Lit::Str(text)) => Ok(text.clone()),
         _ => Err(syn::Error::new_spanned(value, "expected a text in quotes")),
+    }
+}
+
+/// `scope = "thread"`, the only one that is given by name.
+fn scope(value: &Expr) -> syn::Result<()> {
+    match literal(value) {
+        Some(Lit::Str(text)) if text.value() == "thread" => Ok(()),
+        _ => Err(syn::Error::new_spanned(
+            value,
+            "expected `\"thread\"`: each thread has entries of its own; leave the option out for entries that all \
+             threads share",
+        )),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::args::{Options, closure};
 use crate::errors::{Errors, list, nearest};
 use crate::model::{Model, Place};
+use proc_macro2::Span;
 use syn::visit::Visit;
 use syn::{FnArg, ReceiverKind, Safety, Type, TypeImplTrait, TypeReference};
 
@@ -40,6 +41,9 @@ fn options_alone(options: &Options, errors: &mut Errors) {
         if let Some(capacity) = &options.capacity {
             errors.at_span(capacity.name, format!("`capacity` {contradicts}"));
         }
+        if let Some(weigh) = &options.weigh {
+            errors.at_span(weigh.name, format!("`weigh` {contradicts}"));
+        }
         if let Some(timeout) = &options.local_timeout {
             errors.at_span(timeout.name, format!("`local_timeout` {contradicts}"));
         }
@@ -69,6 +73,8 @@ fn options_alone(options: &Options, errors: &mut Errors) {
              add `err_timeout = …`",
         );
     }
+    weights(options, errors);
+    thread_scope(options, errors);
     if let Some(capacity) = &options.capacity
         && let syn::Expr::Lit(literal) = &capacity.value
         && let syn::Lit::Int(entries) = &literal.lit
@@ -116,6 +122,8 @@ fn guard(options: &Options, errors: &mut Errors) {
         ("cache_err", options.cache_err.as_ref().filter(|_| options.stores_errors()).map(|given| given.name)),
         ("valid_if", options.valid_if.as_ref().map(|given| given.name)),
         ("verify", options.verify.as_ref().map(|given| given.name)),
+        ("weigh", options.weigh.as_ref().map(|given| given.name)),
+        ("max_weight", options.max_weight.as_ref().map(|given| given.name)),
         ("codec", options.codec.as_ref().map(|given| given.name)),
     ];
     for (option, span) in of_values {
@@ -131,6 +139,64 @@ fn guard(options: &Options, errors: &mut Errors) {
     }
 }
 
+/// `weigh` says what an entry weighs and `max_weight` how much all may weigh: neither is of use without the other.
+fn weights(options: &Options, errors: &mut Errors) {
+    match (&options.weigh, &options.max_weight) {
+        (Some(weigh), None) => errors.at_span(
+            weigh.name,
+            "`weigh` needs a bound: add `max_weight = …`, in the unit of what `weigh` returns, or use `capacity` to \
+             bound the number of entries",
+        ),
+        (None, Some(max_weight)) => errors.at_span(
+            max_weight.name,
+            "`max_weight` needs to know what an entry weighs: add `weigh = |value| …`, or use `capacity` to bound the \
+             number of entries",
+        ),
+        _ => {}
+    }
+    if let (Some(capacity), Some(_)) = (&options.capacity, options.weigh.as_ref().or(options.max_weight.as_ref())) {
+        errors.at_span(capacity.name, "`capacity` contradicts `max_weight`, which is a bound too: keep one of them");
+    }
+    if let Some(max_weight) = &options.max_weight
+        && let syn::Expr::Lit(literal) = &max_weight.value
+        && let syn::Lit::Int(weight) = &literal.lit
+        && weight.base10_digits() == "0"
+    {
+        errors.at(weight, "a bound of zero stores nothing: give the weight of at least one entry");
+    }
+}
+
+/// A memo of one thread has nothing to do with others.
+fn thread_scope(options: &Options, errors: &mut Errors) {
+    if options.scope.is_none() {
+        return;
+    }
+    let mut refuse = |name: Option<Span>, option: &str, reason: &str| {
+        if let Some(name) = name {
+            errors.at_span(name, format!("`{option}` contradicts `scope = \"thread\"`: {reason}"));
+        }
+    };
+    let shared = "what one thread has for itself has no shared level";
+    refuse(options.cache.as_ref().map(|given| given.name), "cache", shared);
+    let alone = "in one thread there are no callers to wait for";
+    refuse(options.single_flight.as_ref().map(|given| given.name), "single_flight", alone);
+    let prefix = "entries of a thread are shared with no other function";
+    refuse(options.prefix.as_ref().map(|given| given.name), "prefix", prefix);
+    refuse(
+        options.version.as_ref().map(|given| given.name),
+        "version",
+        "entries of a thread don't outlive the program",
+    );
+    let weight = "bound each thread's entries with `capacity`";
+    refuse(options.weigh.as_ref().map(|given| given.name), "weigh", weight);
+    refuse(options.max_weight.as_ref().map(|given| given.name), "max_weight", weight);
+    let absent = "it is there for entries that threads share only";
+    refuse(options.on_evict.as_ref().map(|given| given.name), "on_evict", absent);
+    refuse(options.cache_err.as_ref().map(|given| given.name), "cache_err", absent);
+    refuse(options.verify.as_ref().map(|given| given.name), "verify", absent);
+    refuse(options.store_result.as_ref().map(|given| given.name), "store_result", absent);
+}
+
 fn function_alone(options: &Options, model: &Model, errors: &mut Errors) {
     let signature = &model.original.sig;
     if let Some(constness) = &signature.constness {
@@ -141,6 +207,14 @@ fn function_alone(options: &Options, model: &Model, errors: &mut Errors) {
     }
     if let Some(variadic) = &signature.variadic {
         errors.at(variadic, "a variadic function can't be cached");
+    }
+    if let Some(scope) = &options.scope
+        && signature.asyncness.is_some()
+    {
+        errors.at_span(
+            scope.name,
+            "`scope = \"thread\"` can't be used on an `async fn`: its task may go on in another thread after each await",
+        );
     }
     returned(model, errors);
     if let Some(cache_err) = options.cache_err.as_ref().filter(|_| options.stores_errors() && never_fails(model)) {

@@ -2,14 +2,19 @@
 //!
 //! The engine is a private matter of this module: everything above asks for an entry, stores one, or drops some.
 
+mod thread;
+
+pub(crate) use thread::ThreadLocal;
+
 use crate::clock::{self, Tick};
 use crate::events::Cause;
 use crate::lookup::{Lookup, Owned};
+use crate::weight::{ByWeight, Weighing};
 use foldhash::fast::RandomState;
-use quick_cache::{Lifecycle, OptionsBuilder, UnitWeighter, sync::Cache};
+use quick_cache::{Lifecycle, OptionsBuilder, sync::Cache};
 use std::cell::RefCell;
 use std::hash::Hash;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A stored value and its time.
@@ -42,11 +47,12 @@ pub struct Gone<K, V> {
 pub(crate) struct PushedOut<K, V> {
     replaced: Option<(K, Entry<V>)>,
     evicted: Vec<(K, Entry<V>)>,
+    too_heavy: Option<(K, Entry<V>)>,
 }
 
 impl<K, V> Default for PushedOut<K, V> {
     fn default() -> Self {
-        PushedOut { replaced: None, evicted: Vec::new() }
+        PushedOut { replaced: None, evicted: Vec::new(), too_heavy: None }
     }
 }
 
@@ -54,6 +60,11 @@ impl<K, V> PushedOut<K, V> {
     /// How many entries went for want of room.
     pub(crate) fn evicted(&self) -> usize {
         self.evicted.len()
+    }
+
+    /// Whether the entry itself was not stored, since it is heavier than all there may be.
+    pub(crate) fn is_too_heavy(&self) -> bool {
+        self.too_heavy.is_some()
     }
 
     /// Hands over what left by itself: a fresh entry that was replaced is dropped, since its caller knows.
@@ -78,7 +89,10 @@ impl<K, V> Lifecycle<K, Entry<V>> for KeepPushedOut {
 
 /// The typed values of one memo.
 pub(crate) struct Local<K, V> {
-    engine: Cache<K, Entry<V>, UnitWeighter, RandomState, KeepPushedOut>,
+    /// Entries weigh what their keys say, or 1: the engine takes it amiss if the weight of an entry changes, so it does
+    /// not ask the user's function, which it would do inside its locks, too.
+    engine: Cache<K, Entry<V>, ByWeight<K>, RandomState, KeepPushedOut>,
+    weighing: Option<Weighing<K, V>>,
     /// Entries stored since expired ones were last swept out.
     since_sweep: AtomicUsize,
     /// Whether an entry has ever left, other than for another one of its key.
@@ -103,7 +117,28 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
             .build()
             .expect("both required options are set");
         Local {
-            engine: Cache::with_options(options, UnitWeighter, RandomState::default(), KeepPushedOut),
+            engine: Cache::with_options(options, ByWeight::ONE, RandomState::default(), KeepPushedOut),
+            weighing: None,
+            since_sweep: AtomicUsize::new(0),
+            has_dropped: AtomicBool::new(false),
+        }
+    }
+
+    /// Holds entries that weigh up to `max_weight` together.
+    pub(crate) fn weighed(weighing: Weighing<K, V>, max_weight: NonZeroU64) -> Self {
+        // One shard, and all of it for whatever comes: with several, each has a part of the bound, and an entry that is
+        // heavier than a part would never be stored.
+        let options = OptionsBuilder::new()
+            .shards(1)
+            .hot_allocation(1.0)
+            .estimated_items_capacity(1024)
+            .weight_capacity(max_weight.get().min(u64::MAX / 2))
+            .build()
+            .expect("both required options are set");
+        let by_weight = ByWeight::of_keys(&weighing);
+        Local {
+            engine: Cache::with_options(options, by_weight, RandomState::default(), KeepPushedOut),
+            weighing: Some(weighing),
             since_sweep: AtomicUsize::new(0),
             has_dropped: AtomicBool::new(false),
         }
@@ -125,12 +160,30 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
             self.since_sweep.fetch_add(1, Ordering::Relaxed);
         }
         // The engine would drop a replaced value inside its lock.
-        let mut pushed_out = PushedOut { replaced: self.engine.remove(&Owned(&key)), evicted: Vec::new() };
-        self.engine.insert_with_lifecycle(key, entry, &mut pushed_out);
+        let mut pushed_out = PushedOut { replaced: self.engine.remove(&Owned(&key)), ..PushedOut::default() };
+        if self.weighing.as_ref().is_some_and(|weighing| weighing.weight_of(&key) > self.engine.capacity()) {
+            // What it would have replaced is gone.
+            self.has_dropped.store(true, Ordering::Relaxed);
+            pushed_out.too_heavy = Some((key, entry));
+        } else {
+            self.engine.insert_with_lifecycle(key, entry, &mut pushed_out);
+        }
         if pushed_out.evicted() > 0 {
             self.has_dropped.store(true, Ordering::Relaxed);
         }
         pushed_out
+    }
+
+    /// Lets the key know what the value weighs, where entries have weights. Runs the user's code: for outside the locks.
+    pub(crate) fn weigh(&self, key: &K, value: &V) {
+        if let Some(weighing) = &self.weighing {
+            weighing.weigh(key, value);
+        }
+    }
+
+    /// What all entries weigh together; zero where they have no weights.
+    pub(crate) fn weight(&self) -> u64 {
+        if self.weighing.is_some() { self.engine.weight() } else { 0 }
     }
 
     pub(crate) fn remove(&self, key: &impl Lookup<K>) -> Option<(K, Entry<V>)> {

@@ -87,7 +87,7 @@ where
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
-    let memo = function.memo::<T, P::Owned, O::Value>(instance);
+    let memo = function.memo::<T, O, P>(instance, outcome);
     let key = Borrowed(parts);
     let looked = match <M::Door as Door<O::Value>>::SHARED && !function.local {
         true => Looked::Nothing,
@@ -136,7 +136,7 @@ where
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
-    let memo = function.memo::<T, P::Owned, O::Value>(instance);
+    let memo = function.memo::<T, O, P>(instance, outcome);
     match begin(function, memo, outcome, parts, door, Join::LeadOnly) {
         Started::Open(Open::Lead(guard)) => guard,
         Started::Hit(_) | Started::Open(_) => unreachable!("it leads"),
@@ -144,7 +144,7 @@ where
 }
 
 #[inline]
-fn local_hit<O: Outcome + 'static>(function: &'static Function, entry: Entry<O::Value>) -> O::Return {
+pub(super) fn local_hit<O: Outcome + 'static>(function: &'static Function, entry: Entry<O::Value>) -> O::Return {
     function.count(Count::LocalHits);
     O::from_value(entry.value)
 }

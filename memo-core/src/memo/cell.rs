@@ -55,12 +55,12 @@ impl<T: ?Sized> Clone for Instance<T> {
 impl<T: ?Sized> Copy for Instance<T> {}
 
 /// An instantiation, and the types its entries have.
-type Id = (TypeId, TypeId);
+pub(super) type Id = (TypeId, TypeId);
 
 type Map<I> = HashMap<I, Slot, foldhash::fast::RandomState>;
 
 #[inline]
-fn id<T: ?Sized, K: 'static, V: 'static>(_instance: Instance<T>) -> Id {
+pub(super) fn id<T: ?Sized, K: 'static, V: 'static>(_instance: Instance<T>) -> Id {
     (typeid::of::<PhantomData<T>>(), TypeId::of::<(K, V)>())
 }
 

@@ -18,16 +18,11 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     /// expressions gave.
     pub async fn explain<I: Io>(self, bypass: bool, refresh: bool) -> Explanation {
         let Operation { function, memo, key, door, outcome } = self;
-        let steered = match (bypass, refresh) {
-            (true, _) => Some(Steered::Bypass),
-            (false, true) => Some(Steered::Refresh),
-            (false, false) => None,
-        };
         let key = Owned(&key);
         let shared = door.explain::<I>(|value| outcome.is_valid(value)).await;
         Explanation {
             function: function.name(),
-            steered,
+            steered: Steered::of(bypass, refresh),
             local: local_state(function, memo, &key, |value| outcome.is_valid(value)),
             load: memo.load_state(function, &key),
             shared,
@@ -67,7 +62,7 @@ where
 
 impl Function {
     /// Of a key that is not there nothing is known but what the function did in all.
-    fn gone_so_far(&self) -> LocalState {
+    pub(super) fn gone_so_far(&self) -> LocalState {
         let stats = self.stats();
         LocalState::Nothing { evicted: stats.evicted, invalidations: stats.invalidations, expired: stats.expired }
     }

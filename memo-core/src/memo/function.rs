@@ -2,13 +2,17 @@
 
 use super::cell::{self, Instance, Slots};
 use super::keep::Fresh;
+use super::thread::Threads;
 use super::{AnyMemo, Memo};
+use crate::local::Local;
+use crate::lookup::Parts;
+use crate::outcome::Outcome;
 use crate::stats::{Count, Counters, Stats};
+use crate::weight::Weighing;
 use crate::{Error, ErrorKind};
 #[cfg(feature = "shared")]
 use crate::{key::Prefix, shared::source::Source};
-use std::hash::Hash;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 #[cfg(feature = "shared")]
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,6 +33,7 @@ pub struct Function {
     err_timeout: Option<fn() -> Duration>,
     local_timeout: Option<fn() -> Duration>,
     capacity: Option<fn() -> usize>,
+    max_weight: Option<fn() -> u64>,
     pub(crate) local: bool,
     pub(crate) single_flight: bool,
     #[cfg(feature = "shared")]
@@ -43,6 +48,8 @@ pub struct Function {
     told_setting: AtomicBool,
     pub(crate) counters: Counters,
     slots: Slots,
+    /// With `scope = "thread"`, where it has no slots.
+    pub(super) threads: Threads,
 }
 
 impl Function {
@@ -58,6 +65,7 @@ impl Function {
             err_timeout: None,
             local_timeout: None,
             capacity: None,
+            max_weight: None,
             local: true,
             single_flight: true,
             #[cfg(feature = "shared")]
@@ -69,6 +77,7 @@ impl Function {
             told_setting: AtomicBool::new(false),
             counters: Counters::new(),
             slots: Slots::new(),
+            threads: Threads::new(),
         }
     }
 
@@ -111,6 +120,13 @@ impl Function {
     #[must_use]
     pub const fn capacity(mut self, capacity: fn() -> usize) -> Self {
         self.capacity = Some(capacity);
+        self
+    }
+
+    /// `max_weight = …`
+    #[must_use]
+    pub const fn max_weight(mut self, max_weight: fn() -> u64) -> Self {
+        self.max_weight = Some(max_weight);
         self
     }
 
@@ -159,8 +175,9 @@ impl Function {
     /// What the function has done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let entries = self.memos().iter().map(|memo| memo.entries()).sum::<usize>();
-        self.counters.read(entries as u64)
+        let memos = self.memos();
+        let entries = memos.iter().map(|memo| memo.entries()).sum::<usize>() + self.threads.entries();
+        Stats { weight: memos.iter().map(|memo| memo.weight()).sum(), ..self.counters.read(entries as u64) }
     }
 
     /// What is wrong with the function's settings, if anything is.
@@ -171,6 +188,10 @@ impl Function {
         if self.capacity.is_some_and(|capacity| capacity() == 0) {
             return Err(Error::new(ErrorKind::Config, format!("asking `{}` for its `capacity`", self.name))
                 .advise("it is zero: give at least 1, or leave it out for no bound"));
+        }
+        if self.max_weight.is_some_and(|max_weight| max_weight() == 0) {
+            return Err(Error::new(ErrorKind::Config, format!("asking `{}` for its `max_weight`", self.name))
+                .advise("it is zero: give at least 1, or leave it out, with `weigh`, for no bound"));
         }
         #[cfg(feature = "shared")]
         if let Some(source) = &self.source {
@@ -274,23 +295,40 @@ impl Function {
 
     /// The memo of this instantiation.
     #[inline]
-    pub(crate) fn memo<T, K, V>(&self, instance: Instance<T>) -> &'static Memo<K, V>
+    pub(crate) fn memo<T, O, P>(&self, instance: Instance<T>, outcome: O) -> &'static Memo<P::Owned, O::Value>
     where
         T: ?Sized,
-        K: Clone + Eq + Hash + Send + Sync + 'static,
-        V: Clone + Send + Sync + 'static,
+        O: Outcome + 'static,
+        P: Parts,
     {
         self.slots.get(instance, || {
-            let make = || {
-                // Zero is reported by `check`; it must not mean that there is no bound.
-                let capacity = self.capacity.map(|capacity| NonZeroUsize::new(capacity()).unwrap_or(NonZeroUsize::MIN));
-                &*Box::leak(Box::new(Memo::new(self.keeps_local(), capacity)))
-            };
+            let make = || &*Box::leak(Box::new(Memo::new(self.local_level::<O, P>(outcome))));
             match self.prefix {
                 Some(prefix) => cell::shared_by_prefix((prefix, self.version, Self::place(self)), instance, make),
                 None => make(),
             }
         })
+    }
+
+    /// The local level of a memo, if it has one. A bound of zero is reported by `check`; it must not mean that there is
+    /// none.
+    fn local_level<O, P>(&self, outcome: O) -> Option<Local<P::Owned, O::Value>>
+    where
+        O: Outcome + 'static,
+        P: Parts,
+    {
+        self.keeps_local().then(|| match (outcome.weigher(), self.max_weight) {
+            (Some(weigh), Some(max_weight)) => {
+                let max_weight = NonZeroU64::new(max_weight()).unwrap_or(NonZeroU64::MIN);
+                Local::weighed(Weighing::new::<P>(weigh), max_weight)
+            }
+            _ => Local::new(self.entries_bound()),
+        })
+    }
+
+    /// `capacity = …`
+    pub(super) fn entries_bound(&self) -> Option<NonZeroUsize> {
+        self.capacity.map(|capacity| NonZeroUsize::new(capacity()).unwrap_or(NonZeroUsize::MIN))
     }
 
     /// Whether its memo has a local level. One that functions of a prefix share has it for those that want it; the

@@ -9,7 +9,7 @@ use super::io::{Blocking, Io, Tasks, ready};
 use super::keep::{Fresh, Keep};
 use super::once::Claim;
 use super::valid;
-use super::{Memo, Origin};
+use super::{Finished, Memo, Origin};
 use crate::Error;
 use crate::clock::{self, Stopwatch, Tick};
 use crate::local::Entry;
@@ -96,7 +96,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         let entry = keeps.then(|| entry(found.value.clone(), left));
         if let Some(flight) = self.flight.take() {
             let ending = || Ending::Value(found.value.clone());
-            self.memo.finish(flight, entry, Origin::Fetched, ending, |gone| self.door.gone(gone));
+            let finished = self.memo.finish(flight, entry, Origin::Fetched, ending, |gone| self.door.gone(gone));
+            self.count_stored(&finished);
         }
         O::from_value(found.value)
     }
@@ -178,7 +179,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         if let Some(flight) = self.flight.take() {
             let ending = || Ending::Value(value);
             let finished = self.memo.finish(flight, entry, Origin::Loaded, ending, |gone| self.door.gone(gone));
-            self.function.counters.add(Count::Evicted, finished.evicted as u64);
+            self.count_stored(&finished);
         }
         stored
     }
@@ -287,7 +288,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
                 None => O::to_shared_error(&returned).map_or(Ending::Unshared, Ending::Error),
             };
             let finished = self.memo.finish(flight, entry, Origin::Loaded, ending, |gone| self.door.gone(gone));
-            function.counters.add(Count::Evicted, finished.evicted as u64);
+            self.count_stored(&finished);
             if keeps && !finished.stored {
                 function.count(Count::Discarded);
             }
@@ -300,6 +301,13 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     fn report(&self, error: &Error) {
         self.function.report(error);
         self.door.note(|facts| facts.failed(error));
+    }
+
+    fn count_stored(&self, finished: &Finished) {
+        self.function.counters.add(Count::Evicted, finished.evicted as u64);
+        if finished.too_heavy {
+            self.function.count(Count::TooHeavy);
+        }
     }
 
     /// How long a value stored now is fresh; one of zero is reported.

@@ -14,6 +14,8 @@ mod keep;
 pub(crate) mod note;
 mod once;
 mod operations;
+pub(crate) mod spawn;
+pub mod thread;
 mod valid;
 mod verify;
 
@@ -36,7 +38,6 @@ use crate::lookup::{Lookup, Owned};
 use flight::{Ending, Flight};
 use flights::Flights;
 use std::hash::Hash;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -73,8 +74,8 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    fn new(local: bool, capacity: Option<NonZeroUsize>) -> Self {
-        Memo { local: local.then(|| Local::new(capacity)), flights: Flights::new() }
+    fn new(local: Option<Local<K, V>>) -> Self {
+        Memo { local, flights: Flights::new() }
     }
 
     /// A fresh entry of the local level, marked as used.
@@ -132,6 +133,9 @@ where
         ending: impl FnOnce() -> Ending<V>,
         mut gone: impl FnMut(Gone<K, V>),
     ) -> Finished {
+        if let (Some(entry), Some(local)) = (&entry, &self.local) {
+            local.weigh(&flight.key, &entry.value);
+        }
         // Dropped after the lock, since dropping a value runs its owner's code.
         let mut pushed_out = None;
         let _unused;
@@ -169,15 +173,15 @@ where
             ends.0 = None;
             flight.end(ending);
         }
-        let mut evicted = 0;
+        let (mut evicted, mut too_heavy) = (0, false);
         if let Some(pushed_out) = pushed_out
             && let Some(local) = &self.local
         {
-            evicted = pushed_out.evicted();
+            (evicted, too_heavy) = (pushed_out.evicted(), pushed_out.is_too_heavy());
             pushed_out.each(&mut gone);
             local.sweep_sometimes(gone);
         }
-        Finished { stored: stores, evicted }
+        Finished { stored: stores, evicted, too_heavy }
     }
 
     /// Drops the entry of a key and dooms its loads. Whether there was a fresh entry, and the loads that are writing to
@@ -254,6 +258,8 @@ pub(crate) enum Origin {
 struct Finished {
     stored: bool,
     evicted: usize,
+    /// Not in the local level after all, since it is heavier than all there may be.
+    too_heavy: bool,
 }
 
 /// What a look into the local level found.
@@ -268,6 +274,9 @@ pub(crate) trait AnyMemo: Send + Sync {
     /// Entries in the local level.
     fn entries(&self) -> usize;
 
+    /// What the entries in the local level weigh, where they have weights.
+    fn weight(&self) -> u64;
+
     /// Drops every entry and dooms every load; the loads that are writing to the shared level.
     fn drop_all(&self) -> Vec<Arc<dyn Storing>>;
 }
@@ -279,6 +288,10 @@ where
 {
     fn entries(&self) -> usize {
         self.local.as_ref().map_or(0, Local::len)
+    }
+
+    fn weight(&self) -> u64 {
+        self.local.as_ref().map_or(0, Local::weight)
     }
 
     fn drop_all(&self) -> Vec<Arc<dyn Storing>> {

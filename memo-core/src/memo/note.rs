@@ -4,7 +4,7 @@
 //! notes what happened, and the generated code tells the hook. Notes go along with the call's door, which every step of
 //! it has at hand; a function without hooks has a plain door, whose notes compile to nothing.
 
-use super::door::{Door, Fetched, MakeDoor};
+use super::door::{Door, Fetched, LocalOnly, MakeDoor};
 use super::function::Function;
 use super::io::Io;
 use crate::Error;
@@ -228,6 +228,21 @@ impl<'n, D> Noted<'n, D> {
     /// The same door, which takes notes.
     pub const fn new(note: &'n Note, door: D) -> Self {
         Noted { door, note }
+    }
+}
+
+/// Where the path of a call without doors notes what happened.
+pub trait Notes {
+    /// Notes what happened, as [`Door::note`] does.
+    #[inline]
+    fn note(&self, _fact: impl FnOnce(&mut Facts)) {}
+}
+
+impl Notes for LocalOnly {}
+
+impl Notes for Noted<'_, LocalOnly> {
+    fn note(&self, fact: impl FnOnce(&mut Facts)) {
+        fact(&mut self.note.facts.lock());
     }
 }
 

@@ -38,7 +38,7 @@ where
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
-    let memo = function.memo::<T, P::Owned, O::Value>(instance);
+    let memo = function.memo::<T, O, P>(instance, outcome);
     let door = door.make(function, parts);
     Operation { function, memo, key: parts.to_owned(), door, outcome }
 }
@@ -129,7 +129,7 @@ where
 {
     let Some(value) = value else { return Ok(()) };
     let keep = keep(&value);
-    lead::<T, O, P, M>(function, instance, outcome, parts, door).put::<I>(value, keep).await
+    lead(function, instance, outcome, parts, door).put::<I>(value, keep).await
 }
 
 /// Drops every entry of a function in this process, those of all its instantiations.

@@ -61,6 +61,10 @@ impl<O: Outcome> Outcome for ValidIf<O> {
         O::from_value(value)
     }
 
+    fn weigher(self) -> Option<fn(&O::Value) -> u64> {
+        self.outcome.weigher()
+    }
+
     fn to_shared_error(returned: &O::Return) -> Option<SharedError>
     where
         Self: 'static,

@@ -21,7 +21,7 @@ pub(super) fn all(site: &Site<'_>) -> TokenStream {
 }
 
 /// A companion's head and body put together, with what all have in common.
-fn companion(site: &Site<'_>, doc: &str, signature: &Signature, body: &TokenStream) -> TokenStream {
+pub(super) fn companion(site: &Site<'_>, doc: &str, signature: &Signature, body: &TokenStream) -> TokenStream {
     let vis = &site.model.original.vis;
     let attrs = site.model.common_attrs();
     let allow = (site.model.place == crate::model::Place::Method)
@@ -35,7 +35,7 @@ fn companion(site: &Site<'_>, doc: &str, signature: &Signature, body: &TokenStre
 }
 
 /// The signature of an operation on one call: the function's arguments, another name and another result.
-fn like_the_function(site: &Site<'_>, operation: &str, returned: &TokenStream) -> Signature {
+pub(super) fn like_the_function(site: &Site<'_>, operation: &str, returned: &TokenStream) -> Signature {
     let mut signature = signature(site.model);
     signature.ident = site.named(operation);
     signature.asyncness = site.model.original.sig.asyncness.filter(|_| site.is_shared());

@@ -53,6 +53,10 @@ fn options(site: &Site<'_>) -> TokenStream {
         let capacity = &capacity.value;
         calls.extend(quote!(.capacity(|| #capacity)));
     }
+    if let Some(max_weight) = &given.max_weight {
+        let max_weight = &max_weight.value;
+        calls.extend(quote!(.max_weight(|| #max_weight)));
+    }
     if !given.has_local() {
         calls.extend(quote!(.without_local()));
     }

@@ -76,7 +76,10 @@ impl<'s, 'a> Hooks<'s, 'a> {
         };
         let (outcome, parts) = (self.site.outcome(), self.site.parts());
         // The key is nested pairs: `(first, (second, ()))`.
-        let mut rest = quote!(__memokit_key);
+        let mut rest = match &self.site.options.weigh {
+            Some(_) => quote!(__memokit_key.key()),
+            None => quote!(__memokit_key),
+        };
         let key = (0..self.site.key_parts()).map(|_| {
             let part = quote!(&#rest.0);
             rest.extend(quote!(.1));
@@ -138,7 +141,7 @@ impl<'s, 'a> Hooks<'s, 'a> {
                 Some(_) => quote!(#private::KeepArguments),
                 None => {
                     let (arguments, returned) = (self.arguments(), self.site.model.returned());
-                    quote!(#private::#kept_for(#arguments, #private::Returns::<#returned>::new(), #expression))
+                    quote!(#private::#kept_for(#arguments, ::core::marker::PhantomData::<fn() -> #returned>, #expression))
                 }
             })
             .collect();

@@ -57,6 +57,18 @@ impl Site<'_> {
         }
     }
 
+    /// The outcome with `weigh` around it. An error that is stored weighs 1.
+    pub(super) fn weighed(&self, outcome: TokenStream) -> TokenStream {
+        let private = &self.private;
+        let Some(weigh) = &self.options.weigh else { return outcome };
+        let weigh = &weigh.value;
+        let weigh = match self.options.stores_errors() {
+            true => self.of_value(&quote!(#private::weight_of(__memokit_value, #weigh)), &quote!(1)),
+            false => quote!(#weigh),
+        };
+        quote_spanned!(weigh.span()=> #private::weighed(#outcome, #weigh))
+    }
+
     /// What `peek` gives and `put` takes, unless it is all that the function returns.
     pub(super) fn value(&self) -> Option<Type> {
         self.model.value().filter(|_| !self.options.stores_errors())

@@ -13,6 +13,7 @@ mod guard;
 mod hooks;
 mod keep;
 mod site;
+mod spawn;
 mod verify;
 
 use crate::args::Options;
@@ -46,7 +47,8 @@ impl Expanded {
 pub(crate) fn expand(options: &Options, model: &Model) -> Expanded {
     let site = Site::new(options, model);
     let function = call::cached(&site);
-    let companions = companion::all(&site);
+    let (companions, spawn) = (companion::all(&site), spawn::spawn(&site));
+    let companions = quote!(#companions #spawn);
     let (statics, consts, body) = (function::holder(&site), site.consts(), call::uncached(&site));
     if model.place == Place::Method {
         return Expanded { function, companions: quote!(#body #statics #consts #companions), ty: None };

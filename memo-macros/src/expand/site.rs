@@ -28,7 +28,12 @@ impl<'a> Site<'a> {
             Some(name) => name.value.clone(),
             None => model.name().clone(),
         };
-        Site { options, model, private: quote!(#krate::__private), companion }
+        // The same names with other bounds, see `memo_core::private::thread`.
+        let private = match &options.scope {
+            Some(_) => quote!(#krate::__private::thread),
+            None => quote!(#krate::__private),
+        };
+        Site { options, model, private, companion }
     }
 
     /// Whether there is a shared level.
@@ -86,7 +91,7 @@ impl<'a> Site<'a> {
             true => quote_spanned!(returned.span()=> #private::storing_errors::<#returned>()),
             false => quote_spanned!(returned.span()=> #private::Returns::<#returned>::new().outcome()),
         };
-        self.checked(outcome)
+        self.checked(self.weighed(outcome))
     }
 
     /// The traits that method resolution needs.
@@ -187,7 +192,8 @@ impl<'a> Site<'a> {
             }
         };
         parts.extend(self.options.extra.iter().flat_map(|extra| given(&extra.value)));
-        parts.into_iter().rev().fold(quote!(()), |rest, part| quote!((#part, #rest)))
+        let parts = parts.into_iter().rev().fold(quote!(()), |rest, part| quote!((#part, #rest)));
+        if self.options.weigh.is_some() { quote!(#private::Weighed::parts(#parts)) } else { parts }
     }
 
     /// How many parts a key has.
@@ -204,7 +210,7 @@ impl<'a> Site<'a> {
         }
     }
 
-    fn ignores(&self, name: &str) -> bool {
+    pub(super) fn ignores(&self, name: &str) -> bool {
         self.options.ignore.iter().flat_map(|ignore| &ignore.value).any(|ignored| ignored == name)
     }
 
@@ -220,7 +226,7 @@ impl<'a> Site<'a> {
     }
 
     /// An argument leaves the key if it is ignored, or if it only says whether to bypass or to refresh.
-    fn is_key(&self, argument: &Argument) -> bool {
+    pub(super) fn is_key(&self, argument: &Argument) -> bool {
         let name = argument.ident.to_string();
         if self.ignores(&name) {
             return false;

@@ -1,0 +1,285 @@
+//! `scope = "thread"`: each thread has a memo of its own, for keys and values that are not `Send`.
+//!
+//! The expansion is the same as elsewhere: this module has all names of [`crate::private`] that such a function can come
+//! to use, over a path of a call that is shorter: there are no other callers to wait for and no shared level.
+
+mod key;
+mod memo;
+mod outcome;
+
+pub use super::cell::Instance;
+pub use super::door::LocalOnly;
+pub use super::function::{Function, Registered, count_bypass};
+pub use super::io::{Blocking, ready};
+pub use super::keep::{Keep, keep_for};
+pub use super::note::{Note, Noted};
+pub use crate::hooks::{
+    AnyShown, Fallible, KeepArguments, KeepNothing, Shown, call_hook, call_hook_2, call_hook_3, error_hook,
+    error_hook_2, error_hook_3, hook_1, keep, kept_for_call, kept_for_error,
+};
+pub use crate::outcome::MaybeNone;
+pub use crate::private::agrees;
+pub use inventory;
+pub use key::{AnyArg, Arg};
+pub(crate) use memo::Threads;
+pub use outcome::{AnyReturn, Returns, returned, valid_if, value_of};
+
+use super::guard::entry;
+use super::keep::Fresh;
+use super::note::Notes;
+use crate::clock::{self, Stopwatch, Tick};
+use crate::explain::{Explanation, LoadState, LocalState, SharedState, Steered};
+use crate::local::Entry;
+use crate::lookup::Owned;
+use crate::stats::Count;
+use key::{Borrowed, Parts};
+use memo::{Load, ThreadMemo, memo};
+use outcome::Outcome;
+use std::hash::Hash;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The prelude of generated code names it; here, [`AnyReturn`] is all there is to ask.
+pub trait AnyResult {}
+
+/// What a stored key is.
+pub trait Key: Clone + Eq + Hash + 'static {}
+impl<K: Clone + Eq + Hash + 'static> Key for K {}
+
+/// A call after its look.
+pub enum Started<O: Outcome, K: Key, N: Notes> {
+    /// Found.
+    Hit(O::Return),
+    /// To be loaded.
+    Open(Guard<O, K, N>),
+}
+
+/// As [`Started`], for generated code.
+pub enum Begun<O: Outcome, K: Key, N: Notes> {
+    /// Never: who is to load does so at once.
+    Hit(O::Return),
+    /// This caller runs the body.
+    Miss(Guard<O, K, N>),
+}
+
+/// A load. Dropping it stores nothing.
+pub struct Guard<O: Outcome, K: Key, N: Notes> {
+    function: &'static Function,
+    /// Where the value goes; `None` where the thread is being torn down.
+    place: Option<Place<O, K>>,
+    notes: N,
+    refreshes: bool,
+}
+
+struct Place<O: Outcome, K: Key> {
+    memo: Rc<ThreadMemo<K, O::Value>>,
+    key: K,
+    load: Load,
+}
+
+/// Looks for a call.
+pub fn start<T: ?Sized, O: Outcome, P: Parts, N: Notes>(
+    function: &'static Function,
+    instance: Instance<T>,
+    outcome: O,
+    parts: P,
+    notes: N,
+) -> Started<O, P::Owned, N> {
+    let memo = memo::<T, P::Owned, O::Value>(function, instance);
+    let key = Borrowed(parts);
+    if let Some(memo) = &memo
+        && let Some(entry) = memo.get(&key)
+    {
+        if !entry.is_fresh() {
+            function.count(Count::Expired);
+            memo.remove_expired(&key);
+        } else if outcome.is_valid(&entry.value) {
+            function.count(Count::LocalHits);
+            notes.note(|facts| facts.local_hit(entry.created, entry.deadline));
+            return Started::Hit(O::from_value(entry.value));
+        } else {
+            function.count(Count::Refused);
+            memo.remove(&key);
+        }
+    }
+    let place = memo.map(|memo| Place::new(memo, parts.to_owned()));
+    Started::Open(Guard { function, place, notes, refreshes: false })
+}
+
+/// Begins a load whatever is stored: `f::refresh`, and `refresh = …`.
+pub fn refresh<T: ?Sized, O: Outcome, P: Parts, N: Notes>(
+    function: &'static Function,
+    instance: Instance<T>,
+    _outcome: O,
+    parts: P,
+    notes: N,
+) -> Guard<O, P::Owned, N> {
+    function.count(Count::Refreshes);
+    let memo = memo::<T, P::Owned, O::Value>(function, instance);
+    Guard { function, place: memo.map(|memo| Place::new(memo, parts.to_owned())), notes, refreshes: true }
+}
+
+impl<O: Outcome, K: Key> Place<O, K> {
+    fn new(memo: Rc<ThreadMemo<K, O::Value>>, key: K) -> Self {
+        let load = memo.begin();
+        Place { memo, key, load }
+    }
+
+    /// Stores a value. Whether it was stored: not if an invalidation came in between.
+    fn store(self, function: &Function, entry: Entry<O::Value>) -> bool {
+        let (stored, evicted) = self.memo.store(self.load, self.key, entry);
+        function.counters.add(Count::Evicted, evicted as u64);
+        stored
+    }
+
+    /// What was stored before is old now, whether or not this load's value is stored.
+    fn outdate(&self) {
+        self.memo.supersede(self.load);
+        self.memo.remove(&Owned(&self.key));
+    }
+}
+
+impl<O: Outcome, K: Key, N: Notes> Guard<O, K, N> {
+    /// There is nobody to wait for.
+    pub fn settle(self) -> Begun<O, K, N> {
+        Begun::Miss(self)
+    }
+
+    /// Runs the body and stores what it returned if `keep` says so.
+    #[inline(never)]
+    pub fn run<A: Into<Keep>>(self, body: impl FnOnce() -> O::Return, keep: impl FnOnce(&O::Value) -> A) -> O::Return {
+        let function = self.function;
+        let watch = Stopwatch::start();
+        let returned = body();
+        let cost = watch.elapsed();
+        let value = O::value(&returned);
+        if !self.refreshes {
+            function.count(Count::Misses);
+        }
+        function.count(Count::Loads);
+        function.counters.add(Count::LoadNanos, u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX));
+        if value.is_none() {
+            function.count(Count::LoadErrors);
+        }
+        if let (Some(place), Some(value)) = (self.place, value) {
+            let entry = fresh_entry(function, value, keep(value));
+            if self.refreshes {
+                place.outdate();
+            }
+            if let Some(entry) = entry
+                && !place.store(function, entry)
+            {
+                function.count(Count::Discarded);
+            }
+        }
+        self.notes.note(|facts| facts.miss(Some(cost)));
+        returned
+    }
+}
+
+/// An entry stored now, if it is to be stored; `None` with a timeout of zero, which is reported.
+fn fresh_entry<V: Clone>(function: &Function, value: &V, keep: impl Into<Keep>) -> Option<Entry<V>> {
+    let fresh: Fresh = keep.into().0?;
+    let left: Option<Duration> = function.time_of(fresh).inspect_err(|error| function.report(error)).ok()?;
+    Some(entry(value.clone(), left))
+}
+
+/// One operation on the entry of one call. It owns the key, since an expression of the attribute may have made it.
+#[must_use = "nothing happens until one of its methods is called"]
+pub struct Operation<O: Outcome, K: Key> {
+    function: &'static Function,
+    memo: Option<Rc<ThreadMemo<K, O::Value>>>,
+    key: K,
+    outcome: O,
+}
+
+/// An operation on the entry of a call with these arguments.
+pub fn operation<T: ?Sized, O: Outcome, P: Parts>(
+    function: &'static Function,
+    instance: Instance<T>,
+    outcome: O,
+    parts: P,
+    _door: LocalOnly,
+) -> Operation<O, P::Owned> {
+    Operation { function, memo: memo::<T, P::Owned, O::Value>(function, instance), key: parts.to_owned(), outcome }
+}
+
+impl<O: Outcome, K: Key> Operation<O, K> {
+    /// Drops the entry in this thread, and whatever other threads have of the function. Whether there was a fresh one in
+    /// this thread.
+    pub fn invalidate_local(self) -> bool {
+        self.function.count(Count::Invalidations);
+        match self.memo {
+            Some(memo) => memo.invalidate(&Owned(&self.key)),
+            None => {
+                self.function.threads.raise();
+                false
+            }
+        }
+    }
+
+    /// The value in this thread, if it is fresh.
+    #[must_use]
+    pub fn peek_local(self) -> Option<O::Value> {
+        let value = self.memo?.peek(&Owned(&self.key))?.value;
+        self.outcome.is_valid(&value).then_some(value)
+    }
+
+    /// Whether there is a fresh value in this thread.
+    #[must_use]
+    pub fn contains_local(self) -> bool {
+        self.peek_local().is_some()
+    }
+
+    /// Why the next call of these arguments in this thread would hit or miss.
+    pub fn explain<I>(self, bypass: bool, refresh: bool) -> std::future::Ready<Explanation> {
+        let now = clock::now();
+        let local = match self.memo.and_then(|memo| memo.look(&Owned(&self.key))) {
+            None => self.function.gone_so_far(),
+            Some(Entry { value, created, deadline }) => {
+                let age = now.since(created);
+                if deadline <= now {
+                    LocalState::Expired { age, since: now.since(deadline) }
+                } else if self.outcome.is_valid(&value) {
+                    LocalState::Fresh { age, left: (deadline != Tick::NEVER).then(|| deadline.since(now)) }
+                } else {
+                    LocalState::Refused { age }
+                }
+            }
+        };
+        std::future::ready(Explanation {
+            function: self.function.name(),
+            steered: Steered::of(bypass, refresh),
+            local,
+            load: LoadState::None,
+            shared: SharedState::Off,
+            #[cfg(feature = "shared")]
+            key: None,
+        })
+    }
+}
+
+/// Stores a value in this thread under a call's key, as if the call had loaded it now; nothing for `None`.
+pub fn put_local<T: ?Sized, O: Outcome, P: Parts, A: Into<Keep>>(
+    function: &'static Function,
+    instance: Instance<T>,
+    _outcome: O,
+    parts: P,
+    _door: LocalOnly,
+    value: Option<O::Value>,
+    keep: impl FnOnce(&O::Value) -> A,
+) {
+    let (Some(value), Some(memo)) = (value, memo::<T, P::Owned, O::Value>(function, instance)) else { return };
+    let place = Place::<O, _>::new(memo, parts.to_owned());
+    let entry = fresh_entry(function, &value, keep(&value));
+    place.outdate();
+    if let Some(entry) = entry {
+        place.store(function, entry);
+    }
+}
+
+/// Drops every entry of a function, in all threads.
+pub fn invalidate_all_local(function: &'static Function) {
+    function.count(Count::Invalidations);
+    function.threads.raise();
+}
