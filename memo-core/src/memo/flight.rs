@@ -2,7 +2,7 @@
 
 use super::{Origin, Storing};
 use crate::outcome::SharedError;
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;

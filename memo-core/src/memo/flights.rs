@@ -10,9 +10,9 @@
 use super::Storing;
 use super::flight::Flight;
 use crate::lookup::Lookup;
+use crate::sync::{Mutex, MutexGuard};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use parking_lot::{Mutex, MutexGuard};
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
