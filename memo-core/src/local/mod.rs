@@ -120,9 +120,23 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
         drop(self.engine.remove_if(key, |entry| !entry.is_fresh()));
     }
 
-    /// Drops every entry that is there now. One by one, since the engine would drop them inside its locks.
+    /// Drops every entry that is there now.
     pub(crate) fn clear(&self) {
-        self.engine.drain().for_each(drop);
+        for key in self.keys(&|_| true) {
+            drop(self.remove(&Owned(&key)));
+        }
+    }
+
+    /// The keys of these entries. To be dropped one by one, since the engine would drop them inside its locks.
+    fn keys(&self, of: &dyn Fn(&Entry<V>) -> bool) -> Vec<K> {
+        let keys = RefCell::new(Vec::new());
+        self.engine.retain(|key, entry| {
+            if of(entry) {
+                keys.borrow_mut().push(key.clone());
+            }
+            true
+        });
+        keys.into_inner()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -135,15 +149,9 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
         // As many stores as there were entries after the last sweep.
         let due = stored >= SWEEP_AFTER.max(self.engine.len().saturating_sub(stored));
         if due && self.since_sweep.swap(0, Ordering::Relaxed) >= stored {
-            // Visited only, and dropped later: the engine would drop them inside its locks.
-            let expired = RefCell::new(Vec::new());
-            self.engine.retain(|key, entry| {
-                if !entry.is_fresh() {
-                    expired.borrow_mut().push(key.clone());
-                }
-                true
-            });
-            expired.into_inner().iter().for_each(|key| self.remove_expired(&Owned(key)));
+            for key in self.keys(&|entry| !entry.is_fresh()) {
+                self.remove_expired(&Owned(&key));
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One cached function: what its attribute said, its counters and its memos.
 
-use super::cell::{self, Instance, Slots};
+use super::cell::{self, Id, Instance, Slot, Slots};
 use super::{AnyMemo, Memo};
 use crate::events::{self, CallInfo, Hook};
 use crate::stats::{Count, Counters, Stats};
@@ -244,14 +244,20 @@ impl Function {
         K: Clone + Eq + Hash + Send + Sync + 'static,
         V: Clone + Send + Sync + 'static,
     {
-        self.slots.get(instance, || {
+        self.slots.get(instance, |id| self.find(id, |local, id, capacity| Slot::new(id, leak::<K, V>(local, capacity))))
+    }
+
+    /// The slot of an instantiation, whose memo is made by `make` (whether it has a local level, its id, its bound) at
+    /// first use.
+    fn find(&self, id: Id, make: fn(bool, Id, Option<NonZeroUsize>) -> Slot) -> Slot {
+        self.slots.find(id, &|| {
             let make = || {
                 // Zero is reported by `check`; it must not mean that there is no bound.
                 let capacity = self.capacity.map(|capacity| NonZeroUsize::new(capacity()).unwrap_or(NonZeroUsize::MIN));
-                &*Box::leak(Box::new(Memo::new(self.keeps_local(), capacity)))
+                make(self.keeps_local(), id, capacity)
             };
             match self.prefix {
-                Some(prefix) => cell::shared_by_prefix((prefix, self.version, Self::place(self)), instance, make),
+                Some(prefix) => cell::shared_by_prefix((prefix, self.version, Self::place(self)), id, &make),
                 None => make(),
             }
         })
@@ -339,6 +345,15 @@ impl Function {
         #[cfg(not(feature = "shared"))]
         let _ = error;
     }
+}
+
+/// A memo that lives for ever.
+fn leak<K, V>(local: bool, capacity: Option<NonZeroUsize>) -> &'static Memo<K, V>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    Box::leak(Box::new(Memo::new(local, capacity)))
 }
 
 /// Counts a call for which `bypass` was true.

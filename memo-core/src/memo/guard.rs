@@ -79,7 +79,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         let keeps = self.function.local && left != Some(Duration::ZERO);
         let entry = keeps.then(|| entry(found.value.clone(), left));
         if let Some(flight) = self.flight.take() {
-            self.memo.finish(flight, entry, Origin::Fetched, || Ending::Value(found.value.clone()));
+            self.memo.finish(flight, entry, Origin::Fetched, &|| Ending::Value(found.value.clone()));
         }
         O::from_value(found.value)
     }
@@ -87,7 +87,13 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     /// Runs the body, stores what it returned if `keep` says so, and lets the followers go.
     #[inline(never)]
     pub fn run(self, body: impl FnOnce() -> O::Return, keep: impl FnOnce(&O::Value) -> bool) -> O::Return {
-        self.run_checked(body, keep).0
+        let (returned, cost) = self.load(body);
+        let keeps = O::value(&returned).is_some_and(keep);
+        if D::SHARED {
+            ready(self.complete::<Blocking>(returned, cost, keeps)).0
+        } else {
+            self.complete_locally(returned, cost, keeps)
+        }
     }
 
     /// Runs the body as a task, stores what it returned if `keep` says so, and lets the followers go.
@@ -107,26 +113,19 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         keep: impl FnOnce(&O::Value) -> bool,
     ) -> O::Return {
         let (returned, cost) = self.load_async(body).await;
-        self.complete_locally(returned, cost, keep)
+        let keeps = O::value(&returned).is_some_and(keep);
+        self.complete_locally(returned, cost, keeps)
     }
 
-    /// As [`run`](Guard::run), and whether the shared level took the value.
+    /// As [`run`](Guard::run) with a shared level, and whether that took the value.
     pub fn run_checked(
         self,
         body: impl FnOnce() -> O::Return,
         keep: impl FnOnce(&O::Value) -> bool,
     ) -> (O::Return, Result<(), Error>) {
-        let watch = Stopwatch::start();
-        let returned = {
-            let _inside = self.mark().map(Mark::enter);
-            body()
-        };
-        let cost = watch.elapsed();
-        if D::SHARED {
-            ready(self.complete::<Blocking>(returned, cost, keep))
-        } else {
-            (self.complete_locally(returned, cost, keep), Ok(()))
-        }
+        let (returned, cost) = self.load(body);
+        let keeps = O::value(&returned).is_some_and(keep);
+        ready(self.complete::<Blocking>(returned, cost, keeps))
     }
 
     /// As [`run_async`](Guard::run_async), and whether the shared level took the value.
@@ -136,7 +135,17 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         keep: impl FnOnce(&O::Value) -> bool,
     ) -> (O::Return, Result<(), Error>) {
         let (returned, cost) = self.load_async(body).await;
-        self.complete::<Tasks>(returned, cost, keep).await
+        let keeps = O::value(&returned).is_some_and(keep);
+        self.complete::<Tasks>(returned, cost, keeps).await
+    }
+
+    fn load(&self, body: impl FnOnce() -> O::Return) -> (O::Return, Duration) {
+        let watch = Stopwatch::start();
+        let returned = {
+            let _inside = self.mark().map(Mark::enter);
+            body()
+        };
+        (returned, watch.elapsed())
     }
 
     async fn load_async(&self, body: impl Future<Output = O::Return>) -> (O::Return, Duration) {
@@ -154,25 +163,34 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     /// Stores a value that a caller brought, as a load that took no time.
     pub(super) async fn put<I: Io>(mut self, value: O::Value) -> Result<(), Error> {
         let (entry, stored) = self.store::<I>(&value, Duration::ZERO).await;
+        self.end_put(&value, entry);
+        stored
+    }
+
+    /// As [`put`](Guard::put) without a shared level.
+    pub(super) fn put_locally(mut self, value: &O::Value) {
+        // A timeout of zero is reported, and then nothing is stored.
+        let entry = self.timeout().ok().and_then(|timeout| self.local_entry(value, timeout));
+        self.end_put(value, entry);
+    }
+
+    fn end_put(&mut self, value: &O::Value, entry: Option<Entry<O::Value>>) {
         if let Some(flight) = self.flight.take() {
-            let finished = self.memo.finish(flight, entry, Origin::Loaded, || Ending::Value(value));
+            let finished = self.memo.finish(flight, entry, Origin::Loaded, &|| Ending::Value(value.clone()));
             self.function.counters.add(Count::Evicted, finished.evicted as u64);
         }
-        stored
     }
 
     fn mark(&self) -> Option<Mark> {
         self.flight.as_deref().map(Mark::of)
     }
 
+    // What follows is told whether the value is to be kept, instead of asking: a closure of each function would have
+    // all of it compiled for each function.
+
     /// Ends the load at both levels.
-    async fn complete<I: Io>(
-        self,
-        returned: O::Return,
-        cost: Duration,
-        keep: impl FnOnce(&O::Value) -> bool,
-    ) -> (O::Return, Result<(), Error>) {
-        let (entry, stored) = match O::value(&returned).filter(|value| keep(value)) {
+    async fn complete<I: Io>(self, returned: O::Return, cost: Duration, keeps: bool) -> (O::Return, Result<(), Error>) {
+        let (entry, stored) = match O::value(&returned).filter(|_| keeps) {
             Some(value) => self.store::<I>(value, cost).await,
             None if self.replaces_nothing(&returned) => (None, self.forget::<I>().await),
             None => (None, Ok(())),
@@ -198,8 +216,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     /// Ends the load without a shared level.
-    fn complete_locally(self, returned: O::Return, cost: Duration, keep: impl FnOnce(&O::Value) -> bool) -> O::Return {
-        let value = O::value(&returned).filter(|value| keep(value));
+    fn complete_locally(self, returned: O::Return, cost: Duration, keeps: bool) -> O::Return {
+        let value = O::value(&returned).filter(|_| keeps);
         let entry = value.and_then(|value| self.local_entry(value, self.timeout().ok()?));
         if value.is_none()
             && self.replaces_nothing(&returned)
@@ -227,7 +245,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
                 Some(value) => Ending::Value(value.clone()),
                 None => O::to_shared_error(&returned).map_or(Ending::Unshared, Ending::Error),
             };
-            let finished = self.memo.finish(flight, entry, Origin::Loaded, ending);
+            let finished = self.memo.finish(flight, entry, Origin::Loaded, &ending);
             function.counters.add(Count::Evicted, finished.evicted as u64);
             if keeps && !finished.stored {
                 function.count(Count::Discarded);
@@ -305,7 +323,7 @@ impl<K, V: Clone> Drop for StopStoring<'_, K, V> {
 impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Drop for Guard<O, K, D> {
     fn drop(&mut self) {
         if let Some(flight) = self.flight.take() {
-            self.memo.finish(flight, None, Origin::Loaded, || Ending::Abandoned);
+            self.memo.finish(flight, None, Origin::Loaded, &|| Ending::Abandoned);
         }
     }
 }

@@ -118,7 +118,8 @@ where
         flight: Arc<Flight<K, V>>,
         entry: Option<Entry<V>>,
         origin: Origin,
-        ending: impl FnOnce() -> Ending<V>,
+        // `dyn`, as this is long and would be compiled again for each caller.
+        ending: &dyn Fn() -> Ending<V>,
     ) -> Finished {
         // Dropped after the lock, since dropping a value runs its owner's code.
         let mut pushed_out = None;

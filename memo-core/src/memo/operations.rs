@@ -5,7 +5,7 @@ use super::call::{MemoKey, lead};
 use super::cell::Instance;
 use super::door::{Door, Fetched, MakeDoor};
 use super::function::Function;
-use super::io::{Blocking, Io, ready};
+use super::io::Io;
 use crate::Error;
 use crate::lookup::{Owned, Parts};
 use crate::outcome::Outcome;
@@ -149,7 +149,7 @@ pub async fn invalidate_all<I: Io>(function: &'static Function) -> Result<(), Er
 pub fn put_local<T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
-    outcome: O,
+    _outcome: O,
     parts: P,
     door: M,
     value: Option<O::Value>,
@@ -158,5 +158,7 @@ pub fn put_local<T: ?Sized, O, P, M>(
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
-    let _reported = ready(put::<Blocking, T, O, P, M>(function, instance, outcome, parts, door, value));
+    if let Some(value) = value {
+        lead::<T, O, P, M>(function, instance, parts, door).put_locally(&value);
+    }
 }

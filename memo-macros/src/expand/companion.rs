@@ -23,6 +23,8 @@ fn companion(site: &Site<'_>, doc: &str, signature: &Signature, body: &TokenStre
     quote! {
         #(#attrs)*
         #[doc = #doc]
+        // Compiled where it is called: most companions of most functions never are.
+        #[inline]
         #allow
         #vis #signature { #body }
     }
