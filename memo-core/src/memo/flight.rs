@@ -71,6 +71,10 @@ impl<K, V: Clone> Flight<K, V> {
         matches!(state.phase, Phase::Storing)
     }
 
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.state.lock().doomed
+    }
+
     /// Forbids this load to store what it fetched from the shared level.
     pub(crate) fn outdate_fetch(&self) {
         self.state.lock().fetch_is_outdated = true;

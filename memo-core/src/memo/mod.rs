@@ -9,6 +9,8 @@ mod flights;
 mod function;
 mod guard;
 mod io;
+#[cfg(all(test, shuttle))]
+mod models;
 mod operations;
 
 pub use call::{Begun, Open, Started, refresh, start};
