@@ -179,3 +179,54 @@ pub(super) fn all_of_prefix(place: Place) -> Vec<&'static dyn AnyMemo> {
     let memos = memos.iter().flatten().filter(|((of, _), _)| *of == place);
     memos.map(|(_, slot)| slot.memo).collect()
 }
+
+// Those that the tools for memory run: Miri, AddressSanitizer, valgrind. What schedulers can do is in `models.rs`.
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::memo::Function;
+    use std::thread;
+
+    fn leak<K, V>() -> &'static Memo<K, V>
+    where
+        K: Clone + Eq + Hash + Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
+    {
+        Box::leak(Box::new(Memo::new(true, None)))
+    }
+
+    #[test]
+    fn a_slot_gives_its_memo_for_its_types_only() {
+        let (mine, other) = (id::<u8, u8, u32>(Instance::new()), id::<u16, u8, u32>(Instance::new()));
+        let memo = leak::<u8, u32>();
+        let slot = Slot::new(mine, memo);
+        assert!(slot.get::<u8, u32>(mine).is_some_and(|found| std::ptr::eq(found, memo)));
+        assert!(slot.get::<u8, u32>(other).is_none(), "another instantiation");
+        assert!(slot.get::<u8, i32>(mine).is_none(), "its id, and other types");
+        assert!(slot.get::<u8, i32>(id::<u8, u8, i32>(Instance::new())).is_none(), "another value");
+    }
+
+    #[test]
+    #[should_panic(expected = "a memo of other types")]
+    fn a_slot_is_not_made_for_other_types() {
+        let _ = Slot::new(id::<u8, u8, i32>(Instance::new()), leak::<u8, u32>());
+    }
+
+    #[test]
+    fn threads_that_ask_at_once_get_one_memo_for_each_instantiation() {
+        let function: &'static Function = Box::leak(Box::new(Function::new("cell")));
+        let ask = || {
+            let text = function.memo::<str, String, Vec<u8>>(Instance::new());
+            let number = function.memo::<u8, u64, u64>(Instance::new());
+            let same_types = function.memo::<u16, u64, u64>(Instance::new());
+            assert_eq!(text.entries() + number.entries() + same_types.entries(), 0);
+            [std::ptr::from_ref(text).addr(), std::ptr::from_ref(number).addr(), std::ptr::from_ref(same_types).addr()]
+        };
+        let seen: Vec<[usize; 3]> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        assert!(seen.iter().all(|memos| *memos == ask()));
+        assert_eq!(function.reached().len(), 3);
+    }
+}

@@ -20,7 +20,8 @@ use std::time::Duration;
 
 /// Runs a model under random schedules, and under such as find what needs few, but well chosen, interruptions.
 fn explore(model: impl Fn() + Send + Sync + 'static) {
-    let runs = std::env::var("MEMOKIT_MODEL_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(1000);
+    let effort = std::env::var("MEMOKIT_TEST_EFFORT").map_or(Some(1), |effort| effort.parse().ok());
+    let runs = 500 * effort.expect("MEMOKIT_TEST_EFFORT is a number");
     let model = Arc::new(model);
     let (again, third) = (Arc::clone(&model), Arc::clone(&model));
     shuttle::Runner::new(RandomScheduler::new(runs), config()).run(move || model());
