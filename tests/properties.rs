@@ -67,6 +67,11 @@ fn name(long: bool) -> &'static str {
     if long { "long" } else { "" }
 }
 
+/// How many times longer than usual: `cargo xtask deep` says so.
+fn effort() -> u32 {
+    std::env::var("MEMOKIT_TEST_EFFORT").map_or(1, |effort| effort.parse().expect("MEMOKIT_TEST_EFFORT is a number"))
+}
+
 /// One run at a time, since the functions and their source are the process's.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
@@ -76,7 +81,7 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200 * effort(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_cached_function_does_what_a_map_does(operations in vec(operation(), 1..200)) {

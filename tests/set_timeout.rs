@@ -84,6 +84,7 @@ fn it_speaks_of_every_instantiation_and_stands_beside_methods() {
     struct Shop;
     impl Shop {
         #[cached(timeout = 100, ignore = self)]
+        #[allow(clippy::unused_self)]
         fn stock(&self, n: u32) -> u32 {
             n
         }

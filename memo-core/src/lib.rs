@@ -23,6 +23,7 @@ mod registry;
 #[cfg(feature = "shared")]
 mod shared;
 mod stats;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod weight;

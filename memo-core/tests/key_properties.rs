@@ -83,12 +83,17 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
+/// How many times longer than usual: `cargo xtask deep` says so.
+fn effort() -> u32 {
+    std::env::var("MEMOKIT_TEST_EFFORT").map_or(1, |effort| effort.parse().expect("MEMOKIT_TEST_EFFORT is a number"))
+}
+
 fn digest<T: Serialize + ?Sized>(value: &T) -> Digest {
     Digest::of(value).unwrap()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(2000 * effort()))]
 
     #[test]
     fn different_values_have_different_digests(one in values(), other in values()) {

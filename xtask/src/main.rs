@@ -2,6 +2,8 @@
 
 mod bench;
 mod ci;
+mod compile_time;
+mod deep;
 mod features;
 mod servers;
 mod steps;
@@ -20,10 +22,18 @@ Commands:
   test    All tests: the workspace with all features (unit, integration, doc tests; examples are built), memokit with
           its default features and with each feature by itself (check), the crates under tests/consumer
   bench   The benches, beside other libraries and by hand; prints tables and how to read them. Some minutes
+  compile-time
+          What #[cached] adds to compiling a crate of 200 functions, beside by hand and another library: check and
+          release; fails if it is more than 15 ms a function over by hand. Some minutes
+  deep    What takes longer, each night: models of what threads do to each other (shuttle), AddressSanitizer and valgrind
+          over the unsafe code and what stands on it, the random tests at length. Linux; needs a nightly toolchain,
+          and valgrind, which is installed with apt-get if it is not there. Each step ends after 10 minutes at most;
+          about 15 in all
   ci      What a change must pass: format, clippy, test, rustdoc
 
 Environment:
   MEMOKIT_TEST_REDIS     redis://… of a server the tests may fill and empty; without it one is started for the run
+  MEMOKIT_TEST_EFFORT    how many times longer the random tests and the models run than by themselves: 1 unless given
   MEMOKIT_REDIS_SERVER   the server program; else redis-server or valkey-server on the PATH, else installed with apt-get
 
 Exit code: 0 all passed, 1 a step failed (the last lines say which, and how to repeat it), 2 wrong usage.
@@ -35,6 +45,8 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["test"] => test::run(),
         ["bench"] => bench::run(),
+        ["compile-time"] => compile_time::run(),
+        ["deep"] => deep::run(),
         ["ci"] => ci::run(),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");

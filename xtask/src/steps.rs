@@ -73,6 +73,6 @@ impl Steps {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this times commands, not entries")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }

@@ -68,7 +68,7 @@ impl<K, V> PushedOut<K, V> {
     }
 
     /// Hands over what left by itself: a fresh entry that was replaced is dropped, since its caller knows.
-    pub(crate) fn each(self, mut gone: impl FnMut(Gone<K, V>)) {
+    pub(crate) fn each(self, gone: &mut dyn FnMut(Gone<K, V>)) {
         if let Some((key, entry)) = self.replaced.filter(|(_, entry)| !entry.is_fresh()) {
             gone(Gone { key, entry, cause: Cause::Expired });
         }
@@ -215,10 +215,24 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
         drop(self.engine.remove_if(key, is_same));
     }
 
-    /// Drops every entry that is there now. One by one, since the engine would drop them inside its locks.
+    /// Drops every entry that is there now.
     pub(crate) fn clear(&self) {
         self.has_dropped.store(true, Ordering::Relaxed);
-        self.engine.drain().for_each(drop);
+        for key in self.keys(&|_| true) {
+            drop(self.remove(&Owned(&key)));
+        }
+    }
+
+    /// The keys of these entries. To be dropped one by one, since the engine would drop them inside its locks.
+    fn keys(&self, of: &dyn Fn(&Entry<V>) -> bool) -> Vec<K> {
+        let keys = RefCell::new(Vec::new());
+        self.engine.retain(|key, entry| {
+            if of(entry) {
+                keys.borrow_mut().push(key.clone());
+            }
+            true
+        });
+        keys.into_inner()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -227,21 +241,16 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
 
     /// Takes expired entries out once enough were stored since the last time, one by one. For the end of a store, outside
     /// its locks.
-    pub(crate) fn sweep_sometimes(&self, gone: impl FnMut(Gone<K, V>)) {
+    pub(crate) fn sweep_sometimes(&self, gone: &mut dyn FnMut(Gone<K, V>)) {
         let stored = self.since_sweep.load(Ordering::Relaxed);
         // As many stores as there were entries after the last sweep.
         let due = stored >= SWEEP_AFTER.max(self.engine.len().saturating_sub(stored));
         if due && self.since_sweep.swap(0, Ordering::Relaxed) >= stored {
-            // Visited only, and dropped later: the engine would drop them inside its locks.
-            let expired = RefCell::new(Vec::new());
-            self.engine.retain(|key, entry| {
-                if !entry.is_fresh() {
-                    expired.borrow_mut().push(key.clone());
+            for key in self.keys(&|entry| !entry.is_fresh()) {
+                if let Some(expired) = self.remove_expired(&Owned(&key)) {
+                    gone(expired);
                 }
-                true
-            });
-            let expired = expired.into_inner();
-            expired.iter().filter_map(|key| self.remove_expired(&Owned(key))).for_each(gone);
+            }
         }
     }
 }
@@ -283,7 +292,7 @@ mod tests {
             let past = Entry { value: 0, created: clock::now(), deadline: clock::now() };
             drop(local.insert(key, past));
         }
-        local.sweep_sometimes(drop);
+        local.sweep_sometimes(&mut drop);
         assert_eq!(local.len(), 0);
     }
 }

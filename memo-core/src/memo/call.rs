@@ -206,7 +206,7 @@ where
             Entered::Found(_) => continue,
             // The body runs already and is not waited for, because it is what calls: for a guard, that is a run.
             Entered::Lead(flight) if O::ONCE && !flight.joinable => {
-                memo.finish(flight, None, Origin::Loaded, || Ending::Abandoned, drop);
+                memo.finish(flight, None, Origin::Loaded, &|| Ending::Abandoned, &mut drop);
                 return match O::mark(0) {
                     Some(mark) => {
                         let entry = entry(mark, None);
@@ -231,6 +231,49 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Open<O, K, D> {
     #[inline(never)]
     pub fn settle(self) -> Begun<O, K, D> {
         ready(self.settle_by::<Blocking>()).begun()
+    }
+
+    /// As [`settle`](Open::settle) without a shared level: all there is to wait for is another caller's load, so the
+    /// code that asks backends is not compiled for this function.
+    #[inline(never)]
+    pub fn settle_local(self) -> Begun<O, K, D> {
+        let mut open = self;
+        loop {
+            let follower = match open.lead_or_follow() {
+                Ok(guard) => return Begun::Miss(guard),
+                Err(follower) => follower,
+            };
+            let ending = follower.flight.wait();
+            open = match follower.answer(ending) {
+                Ok(returned) | Err(Started::Hit(returned)) => return Begun::Hit(returned),
+                Err(Started::Open(open)) => open,
+            };
+        }
+    }
+
+    /// As [`settle_local`](Open::settle_local), as a task.
+    pub async fn settle_local_async(self) -> Begun<O, K, D> {
+        let mut open = self;
+        loop {
+            let follower = match open.lead_or_follow() {
+                Ok(guard) => return Begun::Miss(guard),
+                Err(follower) => follower,
+            };
+            let ending = follower.flight.wait_async().await;
+            open = match follower.answer(ending) {
+                Ok(returned) | Err(Started::Hit(returned)) => return Begun::Hit(returned),
+                Err(Started::Open(open)) => open,
+            };
+        }
+    }
+
+    /// The two ways there are without a shared level.
+    fn lead_or_follow(self) -> Result<Guard<O, K, D>, Follower<O, K, D>> {
+        match self {
+            Open::Lead(guard) => Ok(guard),
+            Open::Follow(follower) => Err(follower),
+            Open::Seek(_) => unreachable!("only a shared level is asked before a load"),
+        }
     }
 
     /// Settles the call as a task. Dropping the future before it is done ends nothing but this call: a load that it
@@ -296,7 +339,12 @@ pub struct Follower<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
 impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
     /// What the load brought, or the start of a load by this caller.
     async fn follow<I: Io>(self) -> Result<O::Return, Started<O, K, D>> {
-        let returned = match I::ended(&self.flight).await {
+        let ending = I::ended(&self.flight).await;
+        self.answer(ending)
+    }
+
+    fn answer(self, ending: Ending<O::Value>) -> Result<O::Return, Started<O, K, D>> {
+        let returned = match ending {
             Ending::Value(value) => O::from_value(value),
             Ending::Error(error) => match O::from_shared_error(&error) {
                 Some(returned) => returned,

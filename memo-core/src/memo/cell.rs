@@ -6,12 +6,11 @@
 #![allow(unsafe_code)]
 
 use super::{AnyMemo, Memo};
+use crate::sync::{Mutex, OnceLock, RwLock};
 use hashbrown::HashMap;
-use parking_lot::{Mutex, RwLock};
 use std::any::TypeId;
 use std::hash::Hash;
 use std::marker::PhantomData;
-use std::sync::OnceLock;
 
 /// What a function was instantiated with: its type parameters, and `Self` in a method.
 ///
@@ -66,18 +65,20 @@ pub(super) fn id<T: ?Sized, K: 'static, V: 'static>(_instance: Instance<T>) -> I
 
 /// A memo whose types are forgotten, and what they were: `memo` is a `Memo<K, V>` where `id.1` is the id of `(K, V)`.
 #[derive(Clone, Copy)]
-struct Slot {
+pub(super) struct Slot {
     id: Id,
     memo: &'static dyn AnyMemo,
 }
 
 impl Slot {
-    fn new<K, V>(id: Id, memo: &'static Memo<K, V>) -> Self
+    /// # Panics
+    /// If the id is not that of these types, on which the safety of [`get`](Slot::get) rests.
+    pub(super) fn new<K, V>(id: Id, memo: &'static Memo<K, V>) -> Self
     where
         K: Clone + Eq + Hash + Send + Sync + 'static,
         V: Clone + Send + Sync + 'static,
     {
-        debug_assert_eq!(id.1, TypeId::of::<(K, V)>());
+        assert_eq!(id.1, TypeId::of::<(K, V)>(), "a memo of other types");
         Slot { id, memo }
     }
 
@@ -105,13 +106,9 @@ impl Slots {
         Slots { first: OnceLock::new(), others: RwLock::new(None) }
     }
 
-    /// The memo of this instantiation, made by `make` at first use.
+    /// The memo of this instantiation, found or made by `find` if it is not the first one.
     #[inline]
-    pub(super) fn get<T, K, V>(
-        &self,
-        instance: Instance<T>,
-        make: impl FnOnce() -> &'static Memo<K, V>,
-    ) -> &'static Memo<K, V>
+    pub(super) fn get<T, K, V>(&self, instance: Instance<T>, find: impl FnOnce(Id) -> Slot) -> &'static Memo<K, V>
     where
         T: ?Sized,
         K: Clone + Eq + Hash + Send + Sync + 'static,
@@ -120,34 +117,28 @@ impl Slots {
         let id = id::<T, K, V>(instance);
         match self.first.get().and_then(|slot| slot.get(id)) {
             Some(memo) => memo,
-            None => self.find(instance, make),
+            // By the instance, not by its id, which would have to be written to memory on every call.
+            None => found(instance, find),
         }
     }
 
-    /// Takes the instance, not its id, which would have to be written to memory on every call.
-    #[cold]
-    fn find<T, K, V>(&self, instance: Instance<T>, make: impl FnOnce() -> &'static Memo<K, V>) -> &'static Memo<K, V>
-    where
-        T: ?Sized,
-        K: Clone + Eq + Hash + Send + Sync + 'static,
-        V: Clone + Send + Sync + 'static,
-    {
-        let id = id::<T, K, V>(instance);
-        if let Some(memo) = self.others.read().as_ref().and_then(|others| others.get(&id)?.get(id)) {
-            return memo;
+    /// The slot of an instantiation, made by `make` at first use. It knows no types, so that it is compiled once.
+    pub(super) fn find(&self, id: Id, make: &dyn Fn() -> Slot) -> Slot {
+        let of_id = |slot: &&Slot| slot.id == id;
+        if let Some(slot) = self.others.read().as_ref().and_then(|others| others.get(&id)) {
+            return *slot;
         }
         let mut others = self.others.write();
-        let known = self.first.get().and_then(|slot| slot.get(id));
-        if let Some(memo) = known.or_else(|| others.as_ref()?.get(&id)?.get(id)) {
-            return memo;
+        let known = self.first.get().filter(of_id);
+        if let Some(slot) = known.or_else(|| others.as_ref()?.get(&id)) {
+            return *slot;
         }
-        let memo = make();
-        let slot = Slot::new(id, memo);
+        let slot = make();
         // Every slot is filled under the lock on `others`, so nobody else can have filled the first one since.
         if self.first.set(slot).is_err() {
             others.get_or_insert_default().insert(id, slot);
         }
-        memo
+        slot
     }
 
     /// The memos of all instantiations.
@@ -158,6 +149,17 @@ impl Slots {
     }
 }
 
+#[cold]
+fn found<T, K, V>(instance: Instance<T>, find: impl FnOnce(Id) -> Slot) -> &'static Memo<K, V>
+where
+    T: ?Sized,
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    let id = id::<T, K, V>(instance);
+    find(id).get(id).expect("it was looked for by this id")
+}
+
 /// A prefix that functions name, its version, and where their entries are.
 type Place = (&'static str, u32, &'static str);
 
@@ -165,26 +167,10 @@ type Place = (&'static str, u32, &'static str);
 /// types, share a memo, so that an invalidation through one reaches the other.
 static BY_PREFIX: Mutex<Option<Map<(Place, Id)>>> = Mutex::new(None);
 
-/// The memo that all functions of this prefix share.
-pub(super) fn shared_by_prefix<T, K, V>(
-    place: Place,
-    instance: Instance<T>,
-    make: impl FnOnce() -> &'static Memo<K, V>,
-) -> &'static Memo<K, V>
-where
-    T: ?Sized,
-    K: Clone + Eq + Hash + Send + Sync + 'static,
-    V: Clone + Send + Sync + 'static,
-{
-    let id = id::<T, K, V>(instance);
+/// The slot of the memo that all functions of this prefix share.
+pub(super) fn shared_by_prefix(place: Place, id: Id, make: &dyn Fn() -> Slot) -> Slot {
     let mut memos = BY_PREFIX.lock();
-    let memos = memos.get_or_insert_default();
-    if let Some(memo) = memos.get(&(place, id)).and_then(|slot| slot.get(id)) {
-        return memo;
-    }
-    let memo = make();
-    memos.insert((place, id), Slot::new(id, memo));
-    memo
+    *memos.get_or_insert_default().entry((place, id)).or_insert_with(make)
 }
 
 /// The memos of all functions of this prefix, whatever their types.
@@ -192,4 +178,55 @@ pub(super) fn all_of_prefix(place: Place) -> Vec<&'static dyn AnyMemo> {
     let memos = BY_PREFIX.lock();
     let memos = memos.iter().flatten().filter(|((of, _), _)| *of == place);
     memos.map(|(_, slot)| slot.memo).collect()
+}
+
+// Those that the tools for memory run: Miri, AddressSanitizer, valgrind. What schedulers can do is in `models.rs`.
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::memo::Function;
+    use std::thread;
+
+    fn leak<K, V>() -> &'static Memo<K, V>
+    where
+        K: Clone + Eq + Hash + Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
+    {
+        Box::leak(Box::new(Memo::new(None)))
+    }
+
+    #[test]
+    fn a_slot_gives_its_memo_for_its_types_only() {
+        let (mine, other) = (id::<u8, u8, u32>(Instance::new()), id::<u16, u8, u32>(Instance::new()));
+        let memo = leak::<u8, u32>();
+        let slot = Slot::new(mine, memo);
+        assert!(slot.get::<u8, u32>(mine).is_some_and(|found| std::ptr::eq(found, memo)));
+        assert!(slot.get::<u8, u32>(other).is_none(), "another instantiation");
+        assert!(slot.get::<u8, i32>(mine).is_none(), "its id, and other types");
+        assert!(slot.get::<u8, i32>(id::<u8, u8, i32>(Instance::new())).is_none(), "another value");
+    }
+
+    #[test]
+    #[should_panic(expected = "a memo of other types")]
+    fn a_slot_is_not_made_for_other_types() {
+        let _ = Slot::new(id::<u8, u8, i32>(Instance::new()), leak::<u8, u32>());
+    }
+
+    #[test]
+    fn threads_that_ask_at_once_get_one_memo_for_each_instantiation() {
+        let function: &'static Function = Box::leak(Box::new(Function::new("cell")));
+        let ask = || {
+            let text = function.memo_of::<str, String, Vec<u8>>(Instance::new(), || None);
+            let number = function.memo_of::<u8, u64, u64>(Instance::new(), || None);
+            let same_types = function.memo_of::<u16, u64, u64>(Instance::new(), || None);
+            assert_eq!(text.entries() + number.entries() + same_types.entries(), 0);
+            [std::ptr::from_ref(text).addr(), std::ptr::from_ref(number).addr(), std::ptr::from_ref(same_types).addr()]
+        };
+        let seen: Vec<[usize; 3]> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        assert!(seen.iter().all(|memos| *memos == ask()));
+        assert_eq!(function.reached().len(), 3);
+    }
 }

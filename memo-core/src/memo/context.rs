@@ -4,6 +4,7 @@
 //! is not a matter of threads alone, since a task moves between threads: a load puts its mark on the thread for as
 //! long as its body runs there, and an async load does so around every poll.
 
+use crate::sync::thread_local;
 use std::cell::RefCell;
 use std::marker::PhantomData;
 

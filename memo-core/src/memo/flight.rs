@@ -2,7 +2,7 @@
 
 use super::{Origin, Storing};
 use crate::outcome::SharedError;
-use parking_lot::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex};
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -69,6 +69,10 @@ impl<K, V: Clone> Flight<K, V> {
         let mut state = self.state.lock();
         state.doomed = true;
         matches!(state.phase, Phase::Storing)
+    }
+
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.state.lock().doomed
     }
 
     /// Forbids this load to store what it fetched from the shared level.

@@ -10,9 +10,9 @@
 use super::Storing;
 use super::flight::Flight;
 use crate::lookup::Lookup;
+use crate::sync::{Mutex, MutexGuard};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use parking_lot::{Mutex, MutexGuard};
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
@@ -43,13 +43,18 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Fli
         Loads { flights: self, hash, shard: self.shards[shard(hash)].lock() }
     }
 
-    /// Takes every load out of the table and dooms it; those that are writing to the shared level.
+    /// Dooms every load, and takes out of the table all but those that are writing to the shared level; these.
     pub(crate) fn doom_all(&self) -> Vec<Arc<dyn Storing>> {
         let mut storing = Vec::new();
         for shard in &self.shards {
             let mut shard = shard.lock();
-            let doomed = shard.table.drain().filter(|flight| flight.doom());
-            storing.extend(doomed.map(|flight| flight as Arc<dyn Storing>));
+            shard.table.retain(|flight| {
+                let is_storing = flight.doom();
+                if is_storing {
+                    storing.push(Arc::clone(flight) as Arc<dyn Storing>);
+                }
+                is_storing
+            });
         }
         storing
     }
@@ -70,7 +75,8 @@ pub(crate) struct Loads<'a, K, V> {
 impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Loads<'_, K, V> {
     /// A load of this key that its callers may join.
     pub(crate) fn joinable<L: Lookup<K>>(&self, key: &L) -> Option<&Arc<Flight<K, V>>> {
-        self.shard.table.iter_hash(self.hash).find(|flight| flight.joinable && key.equivalent(&flight.key))
+        let mut loads = self.shard.table.iter_hash(self.hash);
+        loads.find(|flight| flight.joinable && key.equivalent(&flight.key) && !flight.is_doomed())
     }
 
     /// The number of the next load. While it stays, no load of this key has begun.
@@ -88,24 +94,27 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Loa
         flight
     }
 
-    /// Takes a load out of the table. It is not there any more if an invalidation took it out.
+    /// Takes a load out of the table. It may not be there any more if it was doomed.
     pub(crate) fn leave(&mut self, flight: &Arc<Flight<K, V>>) {
         if let Ok(found) = self.shard.table.find_entry(self.hash, |other| Arc::ptr_eq(other, flight)) {
             drop(found.remove());
         }
     }
 
-    /// Takes the loads of this key that began before number `before` out of the table and dooms them; those that are
-    /// writing to the shared level.
+    /// Dooms the loads of this key that began before number `before`, and takes out of the table all but those that are
+    /// writing to the shared level; these. They stay until they end, so that whoever comes next waits for them too.
     pub(crate) fn doom<L: Lookup<K>>(&mut self, key: &L, before: u64) -> Vec<Arc<dyn Storing>> {
         let mut storing: Vec<Arc<dyn Storing>> = Vec::new();
-        while let Ok(found) =
-            self.shard.table.find_entry(self.hash, |other| other.number < before && key.equivalent(&other.key))
-        {
-            let (flight, _) = found.remove();
-            if flight.doom() {
-                storing.push(flight);
+        let mut visit = |other: &Arc<Flight<K, V>>| {
+            let is_older = other.number < before && key.equivalent(&other.key);
+            let stays = is_older && other.doom();
+            if stays && !storing.iter().any(|known| std::ptr::addr_eq(Arc::as_ptr(known), Arc::as_ptr(other))) {
+                storing.push(Arc::clone(other) as Arc<dyn Storing>);
             }
+            is_older && !stays
+        };
+        while let Ok(found) = self.shard.table.find_entry(self.hash, &mut visit) {
+            drop(found.remove());
         }
         storing
     }
@@ -114,5 +123,28 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Loa
     pub(crate) fn outdate_fetches<L: Lookup<K>>(&self, key: &L) {
         let loads = self.shard.table.iter_hash(self.hash).filter(|flight| key.equivalent(&flight.key));
         loads.for_each(|flight| flight.outdate_fetch());
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+    use crate::lookup::Owned;
+
+    #[test]
+    fn everybody_who_dooms_a_load_that_is_writing_waits_for_it() {
+        let flights = Flights::<u8, u8>::new();
+        let writing = flights.lock(&Owned(&1)).begin(1, true, false);
+        let idle = flights.lock(&Owned(&1)).begin(1, true, false);
+        assert!(writing.start_storing());
+        assert_eq!(flights.lock(&Owned(&1)).doom(&Owned(&1), u64::MAX).len(), 1);
+        assert!(flights.lock(&Owned(&1)).joinable(&Owned(&1)).is_none(), "a doomed load is joined");
+        assert_eq!(flights.lock(&Owned(&1)).doom(&Owned(&1), u64::MAX).len(), 1, "the second one does not wait");
+        assert_eq!(flights.doom_all().len(), 1);
+        assert_eq!(flights.doom_all().len(), 1);
+        assert!(idle.is_doomed());
+        writing.stop_storing();
+        flights.lock(&Owned(&1)).leave(&writing);
+        assert!(flights.doom_all().is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! One cached function: what its attribute said, its counters and its memos.
 
-use super::cell::{self, Instance, Slots};
+use super::cell::{self, Id, Instance, Slot, Slots};
 use super::keep::Fresh;
 use super::thread::Threads;
 use super::{AnyMemo, Memo};
@@ -12,6 +12,7 @@ use crate::weight::Weighing;
 use crate::{Error, ErrorKind};
 #[cfg(feature = "shared")]
 use crate::{key::Prefix, shared::source::Source};
+use std::hash::Hash;
 use std::num::{NonZeroU64, NonZeroUsize};
 #[cfg(feature = "shared")]
 use std::sync::OnceLock;
@@ -301,12 +302,29 @@ impl Function {
         O: Outcome + 'static,
         P: Parts,
     {
-        self.slots.get(instance, || {
-            let make = || &*Box::leak(Box::new(Memo::new(self.local_level::<O, P>(outcome))));
-            match self.prefix {
-                Some(prefix) => cell::shared_by_prefix((prefix, self.version, Self::place(self)), instance, make),
-                None => make(),
-            }
+        self.memo_of(instance, || self.local_level::<O, P>(outcome))
+    }
+
+    /// The memo of this instantiation for entries of these types, whose local level is made at first use.
+    #[inline]
+    pub(super) fn memo_of<T, K, V>(
+        &self,
+        instance: Instance<T>,
+        local: impl Fn() -> Option<Local<K, V>>,
+    ) -> &'static Memo<K, V>
+    where
+        T: ?Sized,
+        K: Clone + Eq + Hash + Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
+    {
+        self.slots.get(instance, |id| self.find(id, &|| Slot::new(id, Box::leak(Box::new(Memo::new(local()))))))
+    }
+
+    /// The slot of an instantiation, made by `make` at first use.
+    fn find(&self, id: Id, make: &dyn Fn() -> Slot) -> Slot {
+        self.slots.find(id, &|| match self.prefix {
+            Some(prefix) => cell::shared_by_prefix((prefix, self.version, Self::place(self)), id, &make),
+            None => make(),
         })
     }
 

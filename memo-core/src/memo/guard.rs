@@ -96,7 +96,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         let entry = keeps.then(|| entry(found.value.clone(), left));
         if let Some(flight) = self.flight.take() {
             let ending = || Ending::Value(found.value.clone());
-            let finished = self.memo.finish(flight, entry, Origin::Fetched, ending, |gone| self.door.gone(gone));
+            let finished = self.memo.finish(flight, entry, Origin::Fetched, &ending, &mut |gone| self.door.gone(gone));
             self.count_stored(&finished);
         }
         O::from_value(found.value)
@@ -105,7 +105,13 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     /// Runs the body, stores what it returned if `keep` says so, and lets the followers go.
     #[inline(never)]
     pub fn run<A: Into<Keep>>(self, body: impl FnOnce() -> O::Return, keep: impl FnOnce(&O::Value) -> A) -> O::Return {
-        self.run_checked(body, keep).0
+        let (returned, cost) = self.load(body);
+        let keep = asked::<O, A>(&returned, keep);
+        if D::SHARED {
+            ready(self.complete::<Blocking>(returned, cost, keep)).0
+        } else {
+            self.complete_locally(returned, cost, keep)
+        }
     }
 
     /// Runs the body as a task, stores what it returned if `keep` says so, and lets the followers go.
@@ -125,17 +131,19 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         keep: impl FnOnce(&O::Value) -> A,
     ) -> O::Return {
         let (returned, cost) = self.load_async(body).await;
+        let keep = asked::<O, A>(&returned, keep);
         self.complete_locally(returned, cost, keep)
     }
 
-    /// As [`run`](Guard::run), and whether the shared level took the value.
+    /// As [`run`](Guard::run) with a shared level, and whether that took the value.
     pub fn run_checked<A: Into<Keep>>(
         self,
         body: impl FnOnce() -> O::Return,
         keep: impl FnOnce(&O::Value) -> A,
     ) -> (O::Return, Result<(), Error>) {
         let (returned, cost) = self.load(body);
-        self.complete_now(returned, cost, keep)
+        let keep = asked::<O, A>(&returned, keep);
+        ready(self.complete::<Blocking>(returned, cost, keep))
     }
 
     /// As [`run_async`](Guard::run_async), and whether the shared level took the value.
@@ -145,7 +153,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         keep: impl FnOnce(&O::Value) -> A,
     ) -> (O::Return, Result<(), Error>) {
         let (returned, cost) = self.load_async(body).await;
-        self.complete::<Tasks, A>(returned, cost, keep).await
+        let keep = asked::<O, A>(&returned, keep);
+        self.complete::<Tasks>(returned, cost, keep).await
     }
 
     pub(super) fn load(&self, body: impl FnOnce() -> O::Return) -> (O::Return, Duration) {
@@ -176,50 +185,52 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
             Some(fresh) => self.store::<I>(&value, fresh, Duration::ZERO).await,
             None => (None, self.forget::<I>().await),
         };
+        self.end_put(&value, entry);
+        stored
+    }
+
+    /// As [`put`](Guard::put) without a shared level.
+    pub(super) fn put_locally(mut self, value: &O::Value, keep: Keep) {
+        // A timeout of zero is reported, and then nothing is stored.
+        let entry = keep.0.and_then(|fresh| self.local_entry(value, self.timeout(fresh).ok()?));
+        if keep.0.is_none() {
+            self.outdate();
+        }
+        self.end_put(value, entry);
+    }
+
+    fn end_put(&mut self, value: &O::Value, entry: Option<Entry<O::Value>>) {
         if let Some(flight) = self.flight.take() {
-            let ending = || Ending::Value(value);
-            let finished = self.memo.finish(flight, entry, Origin::Loaded, ending, |gone| self.door.gone(gone));
+            let ending = || Ending::Value(value.clone());
+            let finished = self.memo.finish(flight, entry, Origin::Loaded, &ending, &mut |gone| self.door.gone(gone));
             self.count_stored(&finished);
         }
-        stored
     }
 
     fn mark(&self) -> Option<Mark> {
         self.flight.as_deref().map(Mark::of)
     }
 
+    // What follows is told whether the value is to be kept, instead of asking: a closure of each function would have
+    // all of it compiled for each function.
+
     /// Ends the load with the thread.
-    pub(super) fn complete_now<A: Into<Keep>>(
-        self,
-        returned: O::Return,
-        cost: Duration,
-        keep: impl FnOnce(&O::Value) -> A,
-    ) -> (O::Return, Result<(), Error>) {
+    pub(super) fn complete_now(self, returned: O::Return, cost: Duration, keep: Keep) -> O::Return {
         if D::SHARED {
-            ready(self.complete::<Blocking, A>(returned, cost, keep))
+            ready(self.complete::<Blocking>(returned, cost, keep)).0
         } else {
-            (self.complete_locally(returned, cost, keep), Ok(()))
+            self.complete_locally(returned, cost, keep)
         }
     }
 
-    /// Ends the load as a task.
-    pub(super) async fn complete_async<A: Into<Keep>>(
-        self,
-        returned: O::Return,
-        cost: Duration,
-        keep: impl FnOnce(&O::Value) -> A,
-    ) -> O::Return {
-        self.complete::<Tasks, A>(returned, cost, keep).await.0
-    }
-
     /// Ends the load at both levels.
-    async fn complete<I: Io, A: Into<Keep>>(
+    pub(super) async fn complete<I: Io>(
         mut self,
         returned: O::Return,
         cost: Duration,
-        keep: impl FnOnce(&O::Value) -> A,
+        keep: Keep,
     ) -> (O::Return, Result<(), Error>) {
-        let (entry, stored) = match kept::<O, A>(&returned, keep) {
+        let (entry, stored) = match kept::<O>(&returned, keep) {
             // The mark is there already.
             Some((value, fresh)) if O::ONCE && self.claimed != 0 => {
                 self.claimed = 0;
@@ -250,20 +261,19 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         removed.inspect_err(|error| self.report(error))
     }
 
-    /// Ends the load without a shared level.
-    pub(super) fn complete_locally<A: Into<Keep>>(
-        self,
-        returned: O::Return,
-        cost: Duration,
-        keep: impl FnOnce(&O::Value) -> A,
-    ) -> O::Return {
-        let kept = kept::<O, A>(&returned, keep);
-        let entry = kept.and_then(|(value, fresh)| self.local_entry(value, self.timeout(fresh).ok()?));
-        if kept.is_none()
-            && self.replaces_nothing(&returned)
-            && let Some(flight) = &self.flight
-        {
+    /// Drops the value before this load from the local level.
+    fn outdate(&self) {
+        if let Some(flight) = &self.flight {
             self.memo.outdate(flight);
+        }
+    }
+
+    /// Ends the load without a shared level.
+    pub(super) fn complete_locally(self, returned: O::Return, cost: Duration, keep: Keep) -> O::Return {
+        let kept = kept::<O>(&returned, keep);
+        let entry = kept.and_then(|(value, fresh)| self.local_entry(value, self.timeout(fresh).ok()?));
+        if kept.is_none() && self.replaces_nothing(&returned) {
+            self.outdate();
         }
         self.end(returned, cost, entry)
     }
@@ -287,7 +297,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
                 None if O::ONCE => Ending::Abandoned,
                 None => O::to_shared_error(&returned).map_or(Ending::Unshared, Ending::Error),
             };
-            let finished = self.memo.finish(flight, entry, Origin::Loaded, ending, |gone| self.door.gone(gone));
+            let finished = self.memo.finish(flight, entry, Origin::Loaded, &ending, &mut |gone| self.door.gone(gone));
             self.count_stored(&finished);
             if keeps && !finished.stored {
                 function.count(Count::Discarded);
@@ -341,11 +351,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
                 self.report(error);
             }
         }
-        if D::SHARED
-            && !self.function.local
-            && let Some(flight) = &self.flight
-        {
-            self.memo.outdate(flight);
+        if D::SHARED && !self.function.local {
+            self.outdate();
         }
         (self.local_entry(value, timeout), stored)
     }
@@ -384,19 +391,19 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Drop for Guard<O, K, D
         }
         if let Some(flight) = self.flight.take() {
             // Nothing is stored, so nothing goes.
-            self.memo.finish(flight, None, Origin::Loaded, || Ending::Abandoned, drop);
+            self.memo.finish(flight, None, Origin::Loaded, &|| Ending::Abandoned, &mut drop);
         }
     }
 }
 
 /// The part of a return value that is to be stored, and for how long.
-fn kept<O: Outcome, A: Into<Keep>>(
-    returned: &O::Return,
-    keep: impl FnOnce(&O::Value) -> A,
-) -> Option<(&O::Value, Fresh)> {
-    let value = O::value(returned)?;
-    let fresh = keep(value).into().0?;
-    Some((value, fresh))
+fn kept<O: Outcome>(returned: &O::Return, keep: Keep) -> Option<(&O::Value, Fresh)> {
+    Some((O::value(returned)?, keep.0?))
+}
+
+/// What the attribute says of a value that was loaded.
+pub(super) fn asked<O: Outcome, A: Into<Keep>>(returned: &O::Return, keep: impl FnOnce(&O::Value) -> A) -> Keep {
+    O::value(returned).map_or(Keep(None), |value| keep(value).into())
 }
 
 /// Counts a hit in the shared level, and notes it.

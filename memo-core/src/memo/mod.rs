@@ -11,6 +11,8 @@ mod function;
 mod guard;
 mod io;
 mod keep;
+#[cfg(all(test, shuttle))]
+mod models;
 pub(crate) mod note;
 mod once;
 mod operations;
@@ -130,8 +132,9 @@ where
         flight: Arc<Flight<K, V>>,
         entry: Option<Entry<V>>,
         origin: Origin,
-        ending: impl FnOnce() -> Ending<V>,
-        mut gone: impl FnMut(Gone<K, V>),
+        // `dyn`, as this is long and would be compiled again for each caller.
+        ending: &dyn Fn() -> Ending<V>,
+        gone: &mut dyn FnMut(Gone<K, V>),
     ) -> Finished {
         if let (Some(entry), Some(local)) = (&entry, &self.local) {
             local.weigh(&flight.key, &entry.value);
@@ -178,7 +181,7 @@ where
             && let Some(local) = &self.local
         {
             (evicted, too_heavy) = (pushed_out.evicted(), pushed_out.is_too_heavy());
-            pushed_out.each(&mut gone);
+            pushed_out.each(gone);
             local.sweep_sometimes(gone);
         }
         Finished { stored: stores, evicted, too_heavy }

@@ -5,7 +5,7 @@ use super::call::{MemoKey, lead};
 use super::cell::Instance;
 use super::door::{Door, Fetched, MakeDoor};
 use super::function::Function;
-use super::io::{Blocking, Io, ready};
+use super::io::Io;
 use super::keep::Keep;
 use super::valid;
 use crate::Error;
@@ -169,5 +169,8 @@ pub fn put_local<T: ?Sized, O, P, M>(
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
-    let _reported = ready(put::<Blocking, T, O, P, M>(function, instance, outcome, parts, door, value, keep));
+    if let Some(value) = value {
+        let keep = keep(&value);
+        lead(function, instance, outcome, parts, door).put_locally(&value, keep);
+    }
 }

@@ -5,7 +5,8 @@ use super::call::{MemoKey, lead};
 use super::cell::Instance;
 use super::door::{Door, MakeDoor};
 use super::function::Function;
-use super::guard::Guard;
+use super::guard::{Guard, asked};
+use super::io::Tasks;
 use super::keep::Keep;
 use crate::lookup::{Owned, Parts};
 use crate::outcome::Outcome;
@@ -144,7 +145,10 @@ where
         match self.judge(&returned) {
             Verdict::Confirmed => returned,
             Verdict::Unknown => self.found.map_or(returned, O::from_value),
-            Verdict::Replaced => self.guard.complete_now(returned, cost, keep).0,
+            Verdict::Replaced => {
+                let keep = asked::<O, A>(&returned, keep);
+                self.guard.complete_now(returned, cost, keep)
+            }
         }
     }
 
@@ -158,7 +162,10 @@ where
         match self.judge(&returned) {
             Verdict::Confirmed => returned,
             Verdict::Unknown => self.found.map_or(returned, O::from_value),
-            Verdict::Replaced => self.guard.complete_async(returned, cost, keep).await,
+            Verdict::Replaced => {
+                let keep = asked::<O, A>(&returned, keep);
+                self.guard.complete::<Tasks>(returned, cost, keep).await.0
+            }
         }
     }
 
@@ -172,7 +179,10 @@ where
         match self.judge(&returned) {
             Verdict::Confirmed => returned,
             Verdict::Unknown => self.found.map_or(returned, O::from_value),
-            Verdict::Replaced => self.guard.complete_locally(returned, cost, keep),
+            Verdict::Replaced => {
+                let keep = asked::<O, A>(&returned, keep);
+                self.guard.complete_locally(returned, cost, keep)
+            }
         }
     }
 

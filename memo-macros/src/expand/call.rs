@@ -99,10 +99,12 @@ fn told(hooks: &Hooks<'_, '_>, run: &TokenStream) -> TokenStream {
 /// `.settle()` and `.run(…)`, or their async twins.
 fn doors(site: &Site<'_>, body: &TokenStream, keep: &TokenStream) -> (TokenStream, TokenStream) {
     if site.model.is_async() {
+        let settle = if site.is_shared() { quote!(settle_async) } else { quote!(settle_local_async) };
         let run = run_async(site);
-        (quote!(.settle_async().await), quote!(.#run(async move { #body }, #keep).await))
+        (quote!(.#settle().await), quote!(.#run(async move { #body }, #keep).await))
     } else {
-        (quote!(.settle()), quote!(.run(|| #body, #keep)))
+        let settle = if site.is_shared() { quote!(settle) } else { quote!(settle_local) };
+        (quote!(.#settle()), quote!(.run(|| #body, #keep)))
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) fn companion(site: &Site<'_>, doc: &str, signature: &Signature, body:
     quote! {
         #(#attrs)*
         #[doc = #doc]
+        // Compiled where it is called: most companions of most functions never are.
+        #[inline]
         #allow
         #vis #signature { #body }
     }

@@ -141,7 +141,7 @@ impl<O: Outcome, K: Key> Place<O, K> {
 
 impl<O: Outcome, K: Key, N: Notes> Guard<O, K, N> {
     /// There is nobody to wait for.
-    pub fn settle(self) -> Begun<O, K, N> {
+    pub fn settle_local(self) -> Begun<O, K, N> {
         Begun::Miss(self)
     }
 
