@@ -9,6 +9,7 @@ mod error;
 mod events;
 #[cfg(feature = "shared")]
 pub mod key;
+mod known;
 mod local;
 mod lookup;
 mod memo;
@@ -19,6 +20,7 @@ pub mod private;
 mod registry;
 #[cfg(feature = "shared")]
 mod shared;
+mod split;
 mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;

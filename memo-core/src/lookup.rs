@@ -3,6 +3,10 @@
 //! A hit allocates nothing: the arguments are looked up by reference against the owned keys in the local level, and
 //! an owned key is made only for a call that missed.
 
+#[cfg(feature = "shared")]
+use crate::known::{Known, KnownPart};
+#[cfg(feature = "shared")]
+use crate::split::SplitPart;
 use equivalent::Equivalent;
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
@@ -90,15 +94,17 @@ where
 
 /// A reference to an argument, asked by the expansion for its `Part`.
 ///
-/// `part` is chosen by the type of the argument: the inherent methods below win over [`AnyArg`], which takes every
-/// other type as it is. So a type alias, or a reference behind a type parameter, needs no spelling the macro knows.
+/// `part` is chosen by the type of the argument, in the order in which method resolution looks: a
+/// [`Known`](crate::known::Known) type by [`KnownArg`](crate::known::KnownArg), which takes `self` by value; then, by
+/// reference, the inherent methods below; then [`AnyArg`], which takes every other type as it is. So a type alias, or a
+/// reference behind a type parameter, needs no spelling the macro knows.
 pub struct Arg<T>(pub T);
 
 impl<'b, T: ?Sized> Arg<&&'b T> {
     /// A reference is what it refers to.
     #[inline]
     #[must_use]
-    pub fn part(self) -> &'b T {
+    pub fn part(&self) -> &'b T {
         self.0
     }
 }
@@ -108,7 +114,7 @@ impl<'b, T: ?Sized> Arg<&Option<&'b T>> {
     /// An optional reference.
     #[inline]
     #[must_use]
-    pub fn part(self) -> OptionPart<'b, T>
+    pub fn part(&self) -> OptionPart<'b, T>
     where
         OptionPart<'b, T>: Part,
     {
@@ -120,7 +126,7 @@ impl<'a, T: ?Sized + ToOwned> Arg<&'a Cow<'_, T>> {
     /// Borrowed or owned, the content is the key.
     #[inline]
     #[must_use]
-    pub fn part(self) -> &'a T {
+    pub fn part(&self) -> &'a T {
         self.0
     }
 }
@@ -131,7 +137,7 @@ pub trait AnyArg {
     type Part;
 
     /// The argument as a part of the key. The bound is here so that a missing one is reported at the argument.
-    fn part(self) -> Self::Part
+    fn part(&self) -> Self::Part
     where
         Self::Part: Part;
 }
@@ -140,7 +146,7 @@ impl<'a, T: ?Sized> AnyArg for Arg<&'a T> {
     type Part = &'a T;
 
     #[inline]
-    fn part(self) -> &'a T
+    fn part(&self) -> &'a T
     where
         &'a T: Part,
     {
@@ -215,28 +221,53 @@ impl SerializeParts for () {
     }
 }
 
+/// A [`Part`] that can be in a key of the shared level.
 #[cfg(feature = "shared")]
-impl<T: ?Sized + serde::Serialize, Rest: SerializeParts> SerializeParts for (&T, Rest)
-where
-    Self: Parts,
-{
-    const COUNT: usize = 1 + Rest::COUNT;
+pub trait SerializePart: Part {
+    /// What a serializer sees, the argument as it is.
+    fn serialized(&self) -> &(impl serde::Serialize + ?Sized);
+}
 
-    fn serialize_into<S: serde::ser::SerializeTuple>(self, tuple: &mut S) -> Result<(), S::Error> {
-        tuple.serialize_element(self.0)?;
-        self.1.serialize_into(tuple)
+#[cfg(feature = "shared")]
+impl<T: ?Sized + serde::Serialize> SerializePart for &T
+where
+    Self: Part,
+{
+    fn serialized(&self) -> &(impl serde::Serialize + ?Sized) {
+        *self
     }
 }
 
 #[cfg(feature = "shared")]
-impl<T: ?Sized + serde::Serialize, Rest: SerializeParts> SerializeParts for (OptionPart<'_, T>, Rest)
+impl<T: ?Sized + serde::Serialize> SerializePart for OptionPart<'_, T>
 where
-    Self: Parts,
+    Self: Part,
 {
+    fn serialized(&self) -> &(impl serde::Serialize + ?Sized) {
+        &self.0
+    }
+}
+
+#[cfg(feature = "shared")]
+impl<T: ?Sized + Known + serde::Serialize> SerializePart for KnownPart<'_, T> {
+    fn serialized(&self) -> &(impl serde::Serialize + ?Sized) {
+        self.0
+    }
+}
+
+#[cfg(feature = "shared")]
+impl<T: serde::Serialize, P: Parts> SerializePart for SplitPart<'_, T, P> {
+    fn serialized(&self) -> &(impl serde::Serialize + ?Sized) {
+        self.whole
+    }
+}
+
+#[cfg(feature = "shared")]
+impl<P: SerializePart, Rest: SerializeParts> SerializeParts for (P, Rest) {
     const COUNT: usize = 1 + Rest::COUNT;
 
     fn serialize_into<S: serde::ser::SerializeTuple>(self, tuple: &mut S) -> Result<(), S::Error> {
-        tuple.serialize_element(&self.0.0)?;
+        tuple.serialize_element(self.0.serialized())?;
         self.1.serialize_into(tuple)
     }
 }
@@ -305,6 +336,7 @@ impl<K: Clone + Eq + Hash> Lookup<K> for Owned<'_, K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::known::KnownArg as _;
     use std::hash::BuildHasher;
 
     fn hash_of(state: &foldhash::fast::RandomState, value: impl Hash) -> u64 {
@@ -314,12 +346,12 @@ mod tests {
     #[test]
     fn borrowed_and_owned_keys_hash_and_compare_alike() {
         let state = foldhash::fast::RandomState::default();
-        let list = [1_u8, 2, 3];
+        let list = [1_u8, 2, 3].as_slice();
         let (text, maybe): (&str, Option<&str>) = ("ab", Some("c"));
         let cow: Cow<'_, str> = Cow::Borrowed("d");
         let parts = (
             Arg(&text).part(),
-            (Arg(&maybe).part(), (Arg(&7_u64).part(), (Arg(&list.as_slice()).part(), (Arg(&cow).part(), ())))),
+            (Arg(&maybe).part(), (Arg(&7_u64).part(), (Arg(&list).part(), (Arg(&cow).part(), ())))),
         );
         let owned = parts.to_owned();
         let expected = (String::from("ab"), (Some(String::from("c")), (7, (vec![1, 2, 3], (String::from("d"), ())))));

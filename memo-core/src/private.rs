@@ -1,5 +1,6 @@
 //! What generated code calls. Not for use by hand: it changes without notice.
 
+pub use crate::known::KnownArg;
 pub use crate::lookup::{AnyArg, Arg};
 pub use crate::memo::{
     Begun, Blocking, Function, Guard, Instance, Io, LocalOnly, Open, Operation, Registered, Started, Tasks,
