@@ -3,8 +3,8 @@
 use crate::args::Options;
 use crate::errors::{Errors, list, nearest};
 use crate::model::{Model, Place};
-use syn::visit::Visit;
-use syn::{FnArg, ReceiverKind, Type, TypeImplTrait, TypeReference};
+use syn::visit::{self, Visit};
+use syn::{FnArg, Lifetime, ReceiverKind, Type, TypeImplTrait, TypeReference};
 
 /// Finds what is wrong with the options, the function, and the two together.
 pub(crate) fn check(options: &Options, model: &Model<'_>, errors: &mut Errors) {
@@ -140,15 +140,28 @@ fn ignores(options: &Options, name: &str) -> bool {
 
 /// A returned value must be one that can be stored: it owns what it holds.
 fn returned(model: &Model<'_>, errors: &mut Errors) {
+    const ADVICE: &str = "since the value outlives the call: return an owned value (`String`, `Vec<T>`, `Arc<T>`) or a \
+                          `&'static` reference";
     struct Borrowed<'a>(&'a mut Errors);
     impl<'ast> Visit<'ast> for Borrowed<'_> {
         fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
             if reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static") {
-                self.0.at(
-                    reference,
-                    "a cached function can't return a reference to its arguments, since the value outlives the call: \
-                     return an owned value (`String`, `Vec<T>`, `Arc<T>`) or a `&'static` reference",
-                );
+                self.0.at(reference, format!("a cached function can't return a reference to its arguments, {ADVICE}"));
+            }
+        }
+
+        // `Cow<'_, str>`, `Box<dyn Fn() + 'a>`
+        fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
+            if lifetime.ident != "static" {
+                self.0
+                    .at(lifetime, format!("a cached function can't return what borrows from its arguments, {ADVICE}"));
+            }
+        }
+
+        // `dyn for<'x> Visitor<'x>` borrows nothing.
+        fn visit_trait_bound(&mut self, bound: &'ast syn::TraitBound) {
+            if bound.lifetimes.is_none() {
+                visit::visit_trait_bound(self, bound);
             }
         }
 

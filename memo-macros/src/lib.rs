@@ -13,6 +13,8 @@ mod fallback;
 mod impl_block;
 mod model;
 mod parse;
+#[cfg(test)]
+mod snapshots;
 mod trait_impl;
 mod usage;
 

@@ -253,7 +253,9 @@ impl<'a> Site<'a> {
         }
         if let Some(predicate) = &self.options.cache_if {
             let predicate = &predicate.value;
-            conditions.push(quote!(#private::agrees(__memokit_value, #predicate)));
+            let span = Span::call_site().located_at(predicate.span());
+            let private = located(private, span);
+            conditions.push(quote_spanned!(span=> #private::agrees(__memokit_value, #predicate)));
         }
         if conditions.is_empty() {
             return quote!(|_| true);
