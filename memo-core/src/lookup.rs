@@ -223,6 +223,11 @@ impl SerializeParts for () {
 
 /// A [`Part`] that can be in a key of the shared level.
 #[cfg(feature = "shared")]
+#[diagnostic::on_unimplemented(
+    message = "an argument of a function with `cache = …` can't be part of its key",
+    label = "needs `Serialize` to be part of the key in the shared level",
+    note = "leave it out with `ignore = …`, or name what identifies it with `key = …`"
+)]
 pub trait SerializePart: Part {
     /// What a serializer sees, the argument as it is.
     fn serialized(&self) -> &(impl serde::Serialize + ?Sized);
@@ -260,6 +265,13 @@ impl<T: serde::Serialize, P: Parts> SerializePart for SplitPart<'_, T, P> {
     fn serialized(&self) -> &(impl serde::Serialize + ?Sized) {
         self.whole
     }
+}
+
+/// The part itself: a bound that is missing is reported here, at the argument.
+#[cfg(feature = "shared")]
+#[inline]
+pub fn shared_part<P: SerializePart>(part: P) -> P {
+    part
 }
 
 #[cfg(feature = "shared")]

@@ -10,6 +10,8 @@ pub use crate::outcome::{AnyResult, AnyReturn, MaybeNone, Outcome, Returns, retu
 pub use inventory;
 
 #[cfg(feature = "shared")]
+pub use crate::lookup::shared_part;
+#[cfg(feature = "shared")]
 pub use crate::memo::invalidate_all;
 #[cfg(feature = "shared")]
 pub use crate::shared::{

@@ -15,31 +15,48 @@ pub(super) fn list(parts: Vec<TokenStream>) -> TokenStream {
     parts.into_iter().rev().fold(quote!(()), |rest, part| quote!((#part, #rest)))
 }
 
-/// The part that an expression is, whatever its type.
-pub(super) fn of_any(private: &TokenStream, expression: &TokenStream, span: Span) -> TokenStream {
-    // A bound that is missing is reported where the whole expression stands.
-    let (private, span) = (located(private, span), Span::call_site().located_at(span));
-    quote_spanned!(span=> #private::Arg(&#expression).part())
+/// What every part of one function has in common.
+#[derive(Clone, Copy)]
+pub(super) struct Parts<'a> {
+    pub(super) private: &'a TokenStream,
+    /// Whether they are in a key of the shared level too.
+    pub(super) is_shared: bool,
 }
 
-/// The part that an argument of a spelled type is.
-pub(super) fn of_type(private: &TokenStream, place: &TokenStream, ty: &Type) -> TokenStream {
-    match ty {
-        Type::Group(group) => of_type(private, place, &group.elem),
-        Type::Paren(paren) => of_type(private, place, &paren.elem),
-        Type::Reference(reference) if holds_what_is_no_key(&reference.elem) => {
-            of_type(private, &quote!((*#place)), &reference.elem)
+impl Parts<'_> {
+    /// The part that an expression is, whatever its type.
+    pub(super) fn of_any(self, expression: &TokenStream, span: Span) -> TokenStream {
+        self.part(expression, &quote!(part()), span)
+    }
+
+    /// The part that an argument of a spelled type is.
+    pub(super) fn of_type(self, place: &TokenStream, ty: &Type) -> TokenStream {
+        match ty {
+            Type::Group(group) => self.of_type(place, &group.elem),
+            Type::Paren(paren) => self.of_type(place, &paren.elem),
+            Type::Reference(reference) if holds_what_is_no_key(&reference.elem) => {
+                self.of_type(&quote!((*#place)), &reference.elem)
+            }
+            Type::Tuple(tuple) if holds_what_is_no_key(ty) => {
+                // A serializer sees the tuple as a whole.
+                let inner = Parts { is_shared: false, ..self };
+                let parts = tuple.elems.iter().enumerate().map(|(i, element)| {
+                    let i = Index::from(i);
+                    inner.of_type(&quote!(#place.#i), element)
+                });
+                let parts = list(parts.collect());
+                self.part(place, &quote!(split(#parts)), ty.span())
+            }
+            ty => self.of_any(place, ty.span()),
         }
-        Type::Tuple(tuple) if holds_what_is_no_key(ty) => {
-            let parts = tuple.elems.iter().enumerate().map(|(i, element)| {
-                let i = Index::from(i);
-                of_type(private, &quote!(#place.#i), element)
-            });
-            let (parts, span) = (list(parts.collect()), Span::call_site().located_at(ty.span()));
-            let private = located(private, span);
-            quote_spanned!(span=> #private::Arg(&#place).split(#parts))
-        }
-        ty => of_any(private, place, ty.span()),
+    }
+
+    /// A bound that is missing is reported where the whole argument stands.
+    fn part(self, place: &TokenStream, method: &TokenStream, span: Span) -> TokenStream {
+        let span = Span::call_site().located_at(span);
+        let (private, method) = (located(self.private, span), located(method, span));
+        let part = quote_spanned!(span=> #private::Arg(&#place).#method);
+        if self.is_shared { quote_spanned!(span=> #private::shared_part(#part)) } else { part }
     }
 }
 

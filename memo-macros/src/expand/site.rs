@@ -1,6 +1,6 @@
 //! What every generated function has in common: how a call names its function, key and types to the core.
 
-use super::parts;
+use super::parts::{self, Parts};
 use crate::args::{CacheSource, Options, ungrouped};
 use crate::model::{Argument, Model, Place};
 use crate::usage::mentions;
@@ -150,25 +150,22 @@ impl<'a> Site<'a> {
 
     /// `(first, (second, ()))`
     fn parts(&self) -> TokenStream {
-        let private = &self.private;
-        let parts: Vec<TokenStream> = match &self.options.key {
+        let parts = Parts { private: &self.private, is_shared: self.is_shared() };
+        let list: Vec<TokenStream> = match &self.options.key {
             Some(key) => match ungrouped(&key.value) {
-                Expr::Tuple(tuple) => {
-                    tuple.elems.iter().map(|e| parts::of_any(private, &quote!((#e)), e.span())).collect()
-                }
-                expression => vec![parts::of_any(private, &quote!((#expression)), expression.span())],
+                Expr::Tuple(tuple) => tuple.elems.iter().map(|e| parts.of_any(&quote!((#e)), e.span())).collect(),
+                expression => vec![parts.of_any(&quote!((#expression)), expression.span())],
             },
             None => {
                 let this = self.model.receiver().filter(|_| !self.ignores("self"));
-                let this = this
-                    .map(|receiver| parts::of_any(private, &receiver.self_token.to_token_stream(), receiver.span()));
+                let this = this.map(|receiver| parts.of_any(&receiver.self_token.to_token_stream(), receiver.span()));
                 let arguments = self.model.arguments.iter().filter(|argument| self.is_key(argument));
                 let arguments =
-                    arguments.map(|argument| parts::of_type(private, &argument.ident.to_token_stream(), &argument.ty));
+                    arguments.map(|argument| parts.of_type(&argument.ident.to_token_stream(), &argument.ty));
                 this.into_iter().chain(arguments).collect()
             }
         };
-        parts::list(parts)
+        parts::list(list)
     }
 
     fn ignores(&self, name: &str) -> bool {
