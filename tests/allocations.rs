@@ -3,6 +3,8 @@
 #![allow(clippy::unnecessary_wraps, clippy::unused_async, reason = "samples of what users write")]
 #![allow(unsafe_code, reason = "a global allocator can't be written without")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
+#![allow(clippy::ref_option, clippy::ref_option_ref, clippy::ptr_arg, reason = "the forms are what is tested")]
 #![allow(clippy::needless_pass_by_value, clippy::trivially_copy_pass_by_ref, reason = "the forms are what is tested")]
 
 use memokit::cached;
@@ -177,6 +179,67 @@ fn with_weights_and_in_one_thread() {
         weighed("abc") => Arc::from("abc");
         local("x", None) => std::rc::Rc::from("xNone");
     }
+}
+
+#[test]
+fn for_floats_and_what_borrows_inside() {
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct Unit(u8);
+    #[cached]
+    fn float(x: f64, y: Option<f32>) -> u32 {
+        (x as f32 + y.unwrap_or(0.5)) as u32
+    }
+    #[cached]
+    fn floats(list: &[f64], array: [f32; 2], point: (f64, u8)) -> usize {
+        list.len() + array.len() + usize::from(point.1)
+    }
+    #[cached]
+    fn tuple(named: (&str, u32), (length, unit): (f64, Unit)) -> usize {
+        named.0.len() + length as usize + usize::from(unit.0)
+    }
+    #[cached]
+    fn nested(text: &&str, maybe: &Option<&str>, cow: &Cow<'_, str>) -> usize {
+        text.len() + maybe.map_or(9, str::len) + cow.len()
+    }
+    #[cached]
+    fn lists(words: &[&str], pairs: &[(&str, Option<&[u8]>)]) -> usize {
+        words.len() + pairs.len()
+    }
+    #[cached(key = (text.to_owned().len(), point))]
+    fn keyed(text: &str, point: (f64, f64)) -> usize {
+        text.len() + point.0 as usize
+    }
+    let owned = String::from("owned");
+    hits_allocate_nothing! {
+        float(1.5, None) => 2;
+        float(f64::NAN, Some(1.0)) => 0;
+        floats(&[1.0, -0.0], [0.0; 2], (0.5, 3)) => 7;
+        tuple((owned.as_str(), 1), (2.5, Unit(1))) => 8;
+        nested(&owned.as_str(), &Some(owned.as_str()), &Cow::Borrowed(owned.as_str())) => 15;
+        lists(&[owned.as_str(), "b"], &[(owned.as_str(), Some([1].as_slice()))]) => 3;
+    }
+    // The key's own expression allocates, here once a call.
+    assert_eq!((keyed("ab", (1.0, 2.0)), allocations(|| keyed("ab", (1.0, 2.0)))), (3, (3, 1)));
+}
+
+#[test]
+fn for_functions_of_traits() {
+    trait Area {
+        fn area(&self, scale: f64) -> u32;
+    }
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct Square(u32, String);
+    #[cached]
+    impl Area for Square {
+        #[cached]
+        fn area(&self, scale: f64) -> u32 {
+            (f64::from(self.0 * self.0) * scale) as u32
+        }
+    }
+    let square = Square(3, "text".into());
+    assert_eq!(square.area(2.0), 18);
+    assert_eq!(allocations(|| square.area(2.0)), (18, 0));
+    assert_eq!(Square::area_stats().hits(), 1);
 }
 
 #[test]

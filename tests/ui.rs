@@ -78,3 +78,19 @@ fn a_value_that_can_not_be_verified_is_reported_at_the_return_type() {
         assert!(message.contains(part), "no {part} in {message}");
     }
 }
+
+#[test]
+fn a_value_that_can_not_be_cloned_is_reported_at_the_return_type() {
+    let message = first_message("cloned");
+    for part in ["src/bin/cloned.rs:7:17", "Answer: Clone"] {
+        assert!(message.contains(part), "no {part} in {message}");
+    }
+}
+
+#[test]
+fn an_argument_that_is_no_bytes_is_reported_at_the_argument() {
+    let message = first_message("shared_argument");
+    for part in ["src/bin/shared_argument.rs:8:23", "needs `Serialize` to be part of the key"] {
+        assert!(message.contains(part), "no {part} in {message}");
+    }
+}

@@ -11,6 +11,7 @@ mod explain;
 mod hooks;
 #[cfg(feature = "shared")]
 pub mod key;
+mod known;
 mod local;
 mod lookup;
 mod memo;
@@ -22,6 +23,7 @@ pub mod private;
 mod registry;
 #[cfg(feature = "shared")]
 mod shared;
+mod split;
 mod stats;
 mod sync;
 #[cfg(feature = "testing")]

@@ -3,6 +3,10 @@
 //! A hit allocates nothing: the arguments are looked up by reference against the owned keys in the local level, and
 //! an owned key is made only for a call that missed.
 
+#[cfg(feature = "shared")]
+use crate::known::{Known, KnownPart};
+#[cfg(feature = "shared")]
+use crate::split::SplitPart;
 use crate::weight::Weight;
 use equivalent::Equivalent;
 use std::borrow::Cow;
@@ -91,15 +95,17 @@ where
 
 /// A reference to an argument, asked by the expansion for its `Part`.
 ///
-/// `part` is chosen by the type of the argument: the inherent methods below win over [`AnyArg`], which takes every
-/// other type as it is. So a type alias, or a reference behind a type parameter, needs no spelling the macro knows.
+/// `part` is chosen by the type of the argument, in the order in which method resolution looks: a
+/// [`Known`](crate::known::Known) type by [`KnownArg`](crate::known::KnownArg), which takes `self` by value; then, by
+/// reference, the inherent methods below; then [`AnyArg`], which takes every other type as it is. So a type alias, or a
+/// reference behind a type parameter, needs no spelling the macro knows.
 pub struct Arg<T>(pub T);
 
 impl<'b, T: ?Sized> Arg<&&'b T> {
     /// A reference is what it refers to.
     #[inline]
     #[must_use]
-    pub fn part(self) -> &'b T {
+    pub fn part(&self) -> &'b T {
         self.0
     }
 }
@@ -109,7 +115,7 @@ impl<'b, T: ?Sized> Arg<&Option<&'b T>> {
     /// An optional reference.
     #[inline]
     #[must_use]
-    pub fn part(self) -> OptionPart<'b, T>
+    pub fn part(&self) -> OptionPart<'b, T>
     where
         OptionPart<'b, T>: Part,
     {
@@ -121,7 +127,7 @@ impl<'a, T: ?Sized + ToOwned> Arg<&'a Cow<'_, T>> {
     /// Borrowed or owned, the content is the key.
     #[inline]
     #[must_use]
-    pub fn part(self) -> &'a T {
+    pub fn part(&self) -> &'a T {
         self.0
     }
 }
@@ -132,7 +138,7 @@ pub trait AnyArg {
     type Part;
 
     /// The argument as a part of the key. The bound is here so that a missing one is reported at the argument.
-    fn part(self) -> Self::Part
+    fn part(&self) -> Self::Part
     where
         Self::Part: Part;
 }
@@ -141,7 +147,7 @@ impl<'a, T: ?Sized> AnyArg for Arg<&'a T> {
     type Part = &'a T;
 
     #[inline]
-    fn part(self) -> &'a T
+    fn part(&self) -> &'a T
     where
         &'a T: Part,
     {
@@ -221,28 +227,65 @@ impl SerializeParts for () {
     }
 }
 
+/// A [`Part`] that can be in a key of the shared level.
 #[cfg(feature = "shared")]
-impl<T: ?Sized + serde::Serialize, Rest: SerializeParts> SerializeParts for (&T, Rest)
-where
-    Self: Parts,
-{
-    const COUNT: usize = 1 + Rest::COUNT;
+#[diagnostic::on_unimplemented(
+    message = "an argument of a function with `cache = …` can't be part of its key",
+    label = "needs `Serialize` to be part of the key in the shared level",
+    note = "leave it out with `ignore = …`, or name what identifies it with `key = …`"
+)]
+pub trait SerializePart: Part {
+    /// What a serializer sees, the argument as it is.
+    fn serialized(&self) -> &(impl serde::Serialize + ?Sized);
+}
 
-    fn serialize_into<S: serde::ser::SerializeTuple>(self, tuple: &mut S) -> Result<(), S::Error> {
-        tuple.serialize_element(self.0)?;
-        self.1.serialize_into(tuple)
+#[cfg(feature = "shared")]
+impl<T: ?Sized + serde::Serialize> SerializePart for &T
+where
+    Self: Part,
+{
+    fn serialized(&self) -> &(impl serde::Serialize + ?Sized) {
+        *self
     }
 }
 
 #[cfg(feature = "shared")]
-impl<T: ?Sized + serde::Serialize, Rest: SerializeParts> SerializeParts for (OptionPart<'_, T>, Rest)
+impl<T: ?Sized + serde::Serialize> SerializePart for OptionPart<'_, T>
 where
-    Self: Parts,
+    Self: Part,
 {
+    fn serialized(&self) -> &(impl serde::Serialize + ?Sized) {
+        &self.0
+    }
+}
+
+#[cfg(feature = "shared")]
+impl<T: ?Sized + Known + serde::Serialize> SerializePart for KnownPart<'_, T> {
+    fn serialized(&self) -> &(impl serde::Serialize + ?Sized) {
+        self.0
+    }
+}
+
+#[cfg(feature = "shared")]
+impl<T: serde::Serialize, P: Parts> SerializePart for SplitPart<'_, T, P> {
+    fn serialized(&self) -> &(impl serde::Serialize + ?Sized) {
+        self.whole
+    }
+}
+
+/// The part itself: a bound that is missing is reported here, at the argument.
+#[cfg(feature = "shared")]
+#[inline]
+pub fn shared_part<P: SerializePart>(part: P) -> P {
+    part
+}
+
+#[cfg(feature = "shared")]
+impl<P: SerializePart, Rest: SerializeParts> SerializeParts for (P, Rest) {
     const COUNT: usize = 1 + Rest::COUNT;
 
     fn serialize_into<S: serde::ser::SerializeTuple>(self, tuple: &mut S) -> Result<(), S::Error> {
-        tuple.serialize_element(&self.0.0)?;
+        tuple.serialize_element(self.0.serialized())?;
         self.1.serialize_into(tuple)
     }
 }
@@ -311,6 +354,7 @@ impl<K: Clone + Eq + Hash> Lookup<K> for Owned<'_, K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::known::KnownArg as _;
     use std::hash::BuildHasher;
 
     fn hash_of(state: &foldhash::fast::RandomState, value: impl Hash) -> u64 {
@@ -320,12 +364,12 @@ mod tests {
     #[test]
     fn borrowed_and_owned_keys_hash_and_compare_alike() {
         let state = foldhash::fast::RandomState::default();
-        let list = [1_u8, 2, 3];
+        let list = [1_u8, 2, 3].as_slice();
         let (text, maybe): (&str, Option<&str>) = ("ab", Some("c"));
         let cow: Cow<'_, str> = Cow::Borrowed("d");
         let parts = (
             Arg(&text).part(),
-            (Arg(&maybe).part(), (Arg(&7_u64).part(), (Arg(&list.as_slice()).part(), (Arg(&cow).part(), ())))),
+            (Arg(&maybe).part(), (Arg(&7_u64).part(), (Arg(&list).part(), (Arg(&cow).part(), ())))),
         );
         let owned = parts.to_owned();
         let expected = (String::from("ab"), (Some(String::from("c")), (7, (vec![1, 2, 3], (String::from("d"), ())))));

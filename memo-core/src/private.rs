@@ -4,6 +4,7 @@ pub use crate::hooks::{
     AnyShown, Fallible, KeepArguments, KeepNothing, Shown, call_hook, call_hook_2, call_hook_3, error_hook,
     error_hook_2, error_hook_3, hook_1, keep, kept_for_call, kept_for_error,
 };
+pub use crate::known::KnownArg;
 pub use crate::lookup::{AnyArg, Arg};
 pub use crate::memo::spawn::{AnyPack, Pack, Sends, Sent, found};
 pub use crate::memo::thread;
@@ -18,6 +19,8 @@ pub use crate::outcome::{
 pub use crate::weight::{Weighed, weighed, weight_of};
 pub use inventory;
 
+#[cfg(feature = "shared")]
+pub use crate::lookup::shared_part;
 #[cfg(feature = "shared")]
 pub use crate::memo::invalidate_all;
 #[cfg(feature = "shared")]

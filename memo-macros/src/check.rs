@@ -4,11 +4,11 @@ use crate::args::{Options, closure};
 use crate::errors::{Errors, list, nearest};
 use crate::model::{Model, Place};
 use proc_macro2::Span;
-use syn::visit::Visit;
-use syn::{FnArg, ReceiverKind, Safety, Type, TypeImplTrait, TypeReference};
+use syn::visit::{self, Visit};
+use syn::{FnArg, Lifetime, ReceiverKind, Type, TypeImplTrait, TypeReference};
 
 /// Finds what is wrong with the options, the function, and the two together.
-pub(crate) fn check(options: &Options, model: &Model, errors: &mut Errors) {
+pub(crate) fn check(options: &Options, model: &Model<'_>, errors: &mut Errors) {
     options_alone(options, errors);
     guard(options, errors);
     function_alone(options, model, errors);
@@ -197,13 +197,10 @@ fn thread_scope(options: &Options, errors: &mut Errors) {
     refuse(options.store_result.as_ref().map(|given| given.name), "store_result", absent);
 }
 
-fn function_alone(options: &Options, model: &Model, errors: &mut Errors) {
+fn function_alone(options: &Options, model: &Model<'_>, errors: &mut Errors) {
     let signature = &model.original.sig;
     if let Some(constness) = &signature.constness {
         errors.at(constness, "a `const fn` can't be cached: what it returns must not depend on what ran before");
-    }
-    if let Safety::Unsafe(unsafety) = &signature.safety {
-        errors.at(unsafety, "an `unsafe fn` can't be cached yet: cache a safe function around the call");
     }
     if let Some(variadic) = &signature.variadic {
         errors.at(variadic, "a variadic function can't be cached");
@@ -222,21 +219,19 @@ fn function_alone(options: &Options, model: &Model, errors: &mut Errors) {
                        `cache_if = |value| …`";
         errors.at_span(cache_err.name, message);
     }
-    if let (Place::Method, Some(companion)) = (model.place, &options.companion) {
-        errors.at_span(companion.name, "`companion` is for free functions: a method's companions are named after it");
-    }
+    run_once(model, errors);
     for input in &signature.inputs {
         match input {
             FnArg::Receiver(receiver) => {
                 let identified = options.key.is_some() || ignores(options, "self");
                 let advice = "name what identifies the value with `key = …`, or leave it out with `ignore = self`";
-                let by_mut = matches!(receiver.kind, ReceiverKind::Reference(_, _, Some(_)));
-                if !identified && by_mut {
+                let taken = self_is_taken(receiver);
+                if !identified && matches!(taken, Taken::Mutably) {
                     errors.at(
                         receiver,
                         format!("`&mut self` can't be part of a key, since the call may change it: {advice}"),
                     );
-                } else if !identified && matches!(receiver.kind, ReceiverKind::Value) {
+                } else if !identified && matches!(taken, Taken::Value) {
                     errors.at(receiver, format!("`self` by value can't be part of a key: take `&self`, {advice}"));
                 }
             }
@@ -257,7 +252,7 @@ fn function_alone(options: &Options, model: &Model, errors: &mut Errors) {
 }
 
 /// Whether a return type can be seen not to be a `Result`. Of a name that may be an alias the compiler finds out.
-fn never_fails(model: &Model) -> bool {
+fn never_fails(model: &Model<'_>) -> bool {
     match model.returned() {
         Type::Path(path) => path.path.segments.last().is_some_and(|last| {
             let name = last.ident.to_string();
@@ -266,6 +261,40 @@ fn never_fails(model: &Model) -> bool {
         }),
         Type::Tuple(_) | Type::Array(_) | Type::Reference(_) | Type::FnPtr(_) => true,
         _ => false,
+    }
+}
+
+/// Functions that the program's environment calls, once.
+fn run_once(model: &Model<'_>, errors: &mut Errors) {
+    let is_test = |attr: &&syn::Attribute| {
+        attr.path().segments.last().is_some_and(|last| ["test", "bench"].iter().any(|run| last.ident == run))
+    };
+    if let Some(test) = model.original.attrs.iter().find(is_test) {
+        errors.at(test, "a test can't be cached: it is run for what it does. Cache a function that the test calls");
+    }
+    let is_free = model.place == Place::Free;
+    if is_free && model.name() == "main" && model.arguments.is_empty() {
+        errors.at(model.name(), "`main` can't be cached: it runs once. Cache a function that it calls");
+    }
+}
+
+/// What a receiver that is no plain reference is: `self`, `self: Self`, or `&mut self`, `self: &mut Self`.
+enum Taken {
+    Value,
+    Mutably,
+    Otherwise,
+}
+
+fn self_is_taken(receiver: &syn::Receiver) -> Taken {
+    match &receiver.kind {
+        ReceiverKind::Value => Taken::Value,
+        ReceiverKind::Reference(_, _, Some(_)) => Taken::Mutably,
+        ReceiverKind::Typed(_, ty) => match &**ty {
+            Type::Reference(TypeReference { mutability: Some(_), .. }) => Taken::Mutably,
+            Type::Path(path) if path.path.is_ident("Self") => Taken::Value,
+            _ => Taken::Otherwise,
+        },
+        _ => Taken::Otherwise,
     }
 }
 
@@ -278,16 +307,29 @@ fn ignores(options: &Options, name: &str) -> bool {
 }
 
 /// A returned value must be one that can be stored: it owns what it holds.
-fn returned(model: &Model, errors: &mut Errors) {
+fn returned(model: &Model<'_>, errors: &mut Errors) {
+    const ADVICE: &str = "since the value outlives the call: return an owned value (`String`, `Vec<T>`, `Arc<T>`) or a \
+                          `&'static` reference";
     struct Borrowed<'a>(&'a mut Errors);
     impl<'ast> Visit<'ast> for Borrowed<'_> {
         fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
             if reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static") {
-                self.0.at(
-                    reference,
-                    "a cached function can't return a reference to its arguments, since the value outlives the call: \
-                     return an owned value (`String`, `Vec<T>`, `Arc<T>`) or a `&'static` reference",
-                );
+                self.0.at(reference, format!("a cached function can't return a reference to its arguments, {ADVICE}"));
+            }
+        }
+
+        // `Cow<'_, str>`, `Box<dyn Fn() + 'a>`
+        fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
+            if lifetime.ident != "static" {
+                self.0
+                    .at(lifetime, format!("a cached function can't return what borrows from its arguments, {ADVICE}"));
+            }
+        }
+
+        // `dyn for<'x> Visitor<'x>` borrows nothing.
+        fn visit_trait_bound(&mut self, bound: &'ast syn::TraitBound) {
+            if bound.lifetimes.is_none() {
+                visit::visit_trait_bound(self, bound);
             }
         }
 
@@ -307,7 +349,7 @@ fn returned(model: &Model, errors: &mut Errors) {
     Borrowed(errors).visit_type(&model.returned());
 }
 
-fn ignored_names(options: &Options, model: &Model, errors: &mut Errors) {
+fn ignored_names(options: &Options, model: &Model<'_>, errors: &mut Errors) {
     let Some(ignore) = &options.ignore else { return };
     let mut known: Vec<String> = model.receiver().map(|_| "self".to_owned()).into_iter().collect();
     known

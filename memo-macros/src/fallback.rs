@@ -11,7 +11,14 @@ pub(crate) fn with_errors(item: &TokenStream, errors: &TokenStream) -> TokenStre
 
 /// `#[cached]` on something else, or on a function that does not parse.
 pub(crate) fn not_a_function(item: &TokenStream, error: &syn::Error) -> TokenStream {
-    let message = format!("`#[cached]` goes on a function with a body, a method, or an `impl` block: {error}");
+    let message = match syn::parse2::<syn::TraitItemFn>(item.clone()) {
+        Ok(function) if function.default.is_none() => {
+            "a function without a body can't be cached: put `#[cached]` on the functions that have one; in the `impl` \
+             of a trait, on the block too"
+                .to_owned()
+        }
+        _ => format!("`#[cached]` goes on a function with a body, a method, or an `impl` block: {error}"),
+    };
     let error = syn::Error::new(error.span(), message).to_compile_error();
     quote!(#item #error)
 }

@@ -5,6 +5,7 @@
 //! there were mistakes, so that an editor keeps working.
 
 mod args;
+mod cfgs;
 mod check;
 mod errors;
 mod expand;
@@ -12,6 +13,9 @@ mod fallback;
 mod impl_block;
 mod model;
 mod parse;
+#[cfg(test)]
+mod snapshots;
+mod trait_impl;
 mod usage;
 
 use errors::Errors;
@@ -36,10 +40,13 @@ fn expand_item(options: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let options = args::parse(options, &mut errors);
     let place = if function.sig.receiver().is_some() { model::Place::Method } else { model::Place::Free };
-    let model = model::Model::new(function.into(), place);
+    let function = model::Function::from(function);
+    let model = model::Model::new(function.clone(), place, None);
     check::check(&options, &model, &mut errors);
+    let variants = cfgs::variants(function, &mut errors);
     if let Some(errors) = errors.into_tokens() {
         return fallback::with_errors(&model.original.to_token_stream(), &errors);
     }
-    expand::expand(&options, &model).into_items()
+    let models = variants.into_iter().map(|function| model::Model::new(function, place, None));
+    models.map(|model| expand::expand(&options, &model).into_items()).collect()
 }

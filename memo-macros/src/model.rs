@@ -5,8 +5,8 @@ use quote::{ToTokens, format_ident, quote};
 use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::{
-    Attribute, Block, FnArg, GenericParam, Ident, ImplItemFn, ItemFn, Pat, Receiver, ReturnType, Signature, Type,
-    Visibility,
+    Attribute, Block, FnArg, GenericParam, Generics, Ident, ImplItemFn, ItemFn, Pat, Receiver, ReturnType, Signature,
+    Type, Visibility,
 };
 
 /// Where the function stands, which decides where its companions go.
@@ -70,15 +70,31 @@ impl Argument {
     }
 }
 
+/// What a function needs to know of the `impl` block it stands in.
+#[derive(Default)]
+pub(crate) struct Surroundings {
+    /// The type, and the trait if there is one, as they stand in the path of a function: `Circle::Shape`.
+    pub(crate) path: String,
+    /// Whether the block implements a trait, so that companions stand in a block of their own.
+    pub(crate) is_of_trait: bool,
+    /// Whether it has lifetimes, so that `Self` may be a type that borrows.
+    pub(crate) has_lifetimes: bool,
+    /// Type and const parameters of the block that its type does not name, with the conditions on them: in a block
+    /// without the trait they are the functions' own.
+    pub(crate) unnamed: Generics,
+}
+
 /// What the expansion knows of a function.
-pub(crate) struct Model {
+pub(crate) struct Model<'a> {
     pub(crate) original: Function,
     pub(crate) place: Place,
     pub(crate) arguments: Vec<Argument>,
+    /// The `impl` block, if the attribute is on that too.
+    pub(crate) block: Option<&'a Surroundings>,
 }
 
-impl Model {
-    pub(crate) fn new(original: Function, place: Place) -> Self {
+impl<'a> Model<'a> {
+    pub(crate) fn new(original: Function, place: Place, block: Option<&'a Surroundings>) -> Self {
         let inputs = original.sig.inputs.iter();
         let typed = inputs.filter_map(|input| match input {
             FnArg::Typed(typed) => Some(typed),
@@ -97,7 +113,7 @@ impl Model {
                 },
             })
             .collect();
-        Model { original, place, arguments }
+        Model { original, place, arguments, block }
     }
 
     pub(crate) fn name(&self) -> &Ident {
@@ -147,18 +163,46 @@ impl Model {
 
     /// The attributes of the function that holds the body.
     pub(crate) fn body_attrs(&self) -> impl Iterator<Item = &Attribute> {
-        let expected = self.original.attrs.iter().filter(|attr| attr.path().is_ident("expect"));
-        self.common_attrs().chain(expected)
+        let own =
+            |attr: &&Attribute| ["expect", "track_caller", "target_feature"].iter().any(|a| attr.path().is_ident(a));
+        self.common_attrs().chain(self.original.attrs.iter().filter(own))
+    }
+
+    /// All parameters of a companion: those of the block that `Self` does not name, and the function's own.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &GenericParam> + use<'_, 'a> {
+        let unnamed = self.block.iter().flat_map(|block| &block.unnamed.params);
+        unnamed.chain(&self.original.sig.generics.params)
+    }
+
+    /// Makes the signature of a function that stands beside this one from this one's.
+    pub(crate) fn set_beside(&self, signature: &mut Signature) {
+        let Some(block) = self.block else { return };
+        let generics = &mut signature.generics;
+        for (i, parameter) in block.unnamed.params.iter().enumerate() {
+            generics.params.insert(i, parameter.clone());
+        }
+        if let Some(conditions) = &block.unnamed.where_clause {
+            generics.make_where_clause().predicates.extend(conditions.predicates.iter().cloned());
+        }
+    }
+
+    /// Who sees the companions. A trait's method is seen wherever the trait is, so they are where the type is.
+    pub(crate) fn companion_vis(&self) -> Visibility {
+        if self.block.is_some_and(|block| block.is_of_trait) {
+            return syn::parse_quote!(pub);
+        }
+        self.original.vis.clone()
+    }
+
+    /// Whether callers must promise something.
+    pub(crate) fn is_unsafe(&self) -> bool {
+        matches!(self.original.sig.safety, syn::Safety::Unsafe(_))
     }
 
     /// Type and const parameters, for a turbofish. Lifetimes are left to inference.
     pub(crate) fn turbofish(&self) -> TokenStream {
         let parameters: Vec<&Ident> = self
-            .original
-            .sig
-            .generics
-            .params
-            .iter()
+            .parameters()
             .filter_map(|parameter| match parameter {
                 GenericParam::Type(parameter) => Some(&parameter.ident),
                 GenericParam::Const(parameter) => Some(&parameter.ident),

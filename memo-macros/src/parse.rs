@@ -14,7 +14,10 @@ pub(crate) struct Pair {
 impl Parse for Pair {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         // `crate` is a keyword, so any identifier is taken.
-        let name = input.call(Ident::parse_any)?;
+        let start = input.span();
+        let name = input.call(Ident::parse_any).map_err(|_| {
+            syn::Error::new(start, "expected the name of an option: write `name = …`, as in `timeout = \"5m\"`")
+        })?;
         if input.is_empty() || input.peek(Token![,]) {
             return Err(syn::Error::new(name.span(), format!("`{name}` needs a value: write `{name} = …`")));
         }
@@ -23,7 +26,13 @@ impl Parse for Pair {
             input.parse::<proc_macro2::Group>()?;
             return Err(syn::Error::new(name.span(), advice));
         }
+        if !input.peek(Token![=]) {
+            return Err(input.error(format!("expected `=`: write `{name} = …`")));
+        }
         input.parse::<Token![=]>()?;
+        if input.is_empty() || input.peek(Token![,]) {
+            return Err(syn::Error::new(name.span(), format!("`{name}` needs a value: write `{name} = …`")));
+        }
         Ok(Pair { name, value: ungrouped(input.parse()?) })
     }
 }

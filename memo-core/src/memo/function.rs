@@ -12,6 +12,8 @@ use crate::weight::Weighing;
 use crate::{Error, ErrorKind};
 #[cfg(feature = "shared")]
 use crate::{key::Prefix, shared::source::Source};
+#[cfg(feature = "shared")]
+use std::borrow::Cow;
 use std::hash::Hash;
 use std::num::{NonZeroU64, NonZeroUsize};
 #[cfg(feature = "shared")]
@@ -40,7 +42,8 @@ pub struct Function {
     #[cfg(feature = "shared")]
     pub(crate) source: Option<Source>,
     #[cfg(feature = "shared")]
-    shared_prefix: OnceLock<Result<Prefix, Error>>,
+    /// Of the owner that asked first, which is the only one but in a trait.
+    shared_prefix: OnceLock<(Option<&'static str>, Result<Prefix, Error>)>,
     /// Whether `Self` is part of its keys, so that its name need not be its own.
     is_method: bool,
     /// Whether calls are tasks.
@@ -197,7 +200,9 @@ impl Function {
         #[cfg(feature = "shared")]
         if let Some(source) = &self.source {
             source.resolve(self.name)?;
-            self.shared_prefix()?;
+            if !self.is_method {
+                self.shared_prefix(None)?;
+            }
         }
         Ok(())
     }
@@ -269,21 +274,31 @@ impl Function {
         }
     }
 
-    /// What the function's keys in the shared level start with.
+    /// What the function's keys in the shared level start with. `owner` is the type of a method whose name does not
+    /// have it already.
     ///
     /// Two functions of one name in one module, nested in the bodies of others, would answer each other's calls, so
     /// neither gets a prefix it does not name.
     #[cfg(feature = "shared")]
-    pub(crate) fn shared_prefix(&self) -> Result<&Prefix, Error> {
-        let make = || match self.prefix {
-            Some(prefix) => Ok(Prefix::new(prefix, self.version)),
-            None if self.has_namesake() => {
+    pub(crate) fn shared_prefix(&self, owner: Option<&'static str>) -> Result<Cow<'_, Prefix>, Error> {
+        let owner = owner.map(short_name).filter(|_| self.prefix.is_none());
+        let make = || match (self.prefix, owner) {
+            (Some(prefix), _) => Ok(Prefix::new(prefix, self.version)),
+            (None, None) if self.has_namesake() => {
                 Err(Error::new(ErrorKind::Config, format!("naming the entries of `{}`", self.name))
                     .advise("another cached function has the same path: give each of them a `prefix` of its own"))
             }
-            None => Ok(Prefix::new(self.name, self.version)),
+            (None, None) => Ok(Prefix::new(self.name, self.version)),
+            (None, Some(owner)) => {
+                let (module, function) = self.name.rsplit_once("::").unwrap_or(("", self.name));
+                Ok(Prefix::new(&format!("{module}::{owner}::{function}"), self.version))
+            }
         };
-        self.shared_prefix.get_or_init(make).as_ref().map_err(Error::clone)
+        match self.shared_prefix.get_or_init(|| (owner, make())) {
+            (of, prefix) if *of == owner => prefix.as_ref().map(Cow::Borrowed).map_err(Error::clone),
+            // A default function of a trait, for another type than the first.
+            _ => make().map(Cow::Owned),
+        }
     }
 
     #[cfg(feature = "shared")]
@@ -407,6 +422,16 @@ impl Function {
         }
         #[cfg(not(feature = "shared"))]
         let _ = error;
+    }
+}
+
+/// The last name in the path of a type, without its parameters; the whole of what is no path.
+#[cfg(feature = "shared")]
+fn short_name(type_name: &'static str) -> &'static str {
+    let path = type_name.split('<').next().unwrap_or(type_name);
+    match path.chars().all(|c| c.is_alphanumeric() || "_:{}#".contains(c)) {
+        true => path.rsplit("::").next().unwrap_or(path),
+        false => type_name,
     }
 }
 

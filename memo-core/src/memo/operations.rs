@@ -140,13 +140,14 @@ pub fn invalidate_all_local(function: &'static Function) {
     }
 }
 
-/// Drops every entry of a function at both levels, those of all its instantiations.
+/// Drops every entry of a function at both levels, those of all its instantiations. `owner` is what
+/// [`SharedBy::owned_by`](crate::shared::level::SharedBy::owned_by) was told.
 #[cfg(feature = "shared")]
-pub async fn invalidate_all<I: Io>(function: &'static Function) -> Result<(), Error> {
+pub async fn invalidate_all<I: Io>(function: &'static Function, owner: Option<&'static str>) -> Result<(), Error> {
     function.count(Count::Invalidations);
     let storing = function.reached().iter().flat_map(|memo| memo.drop_all()).collect();
     let waited = I::stored(storing).await;
-    let cleared = crate::shared::level::clear::<I>(function).await;
+    let cleared = crate::shared::level::clear::<I>(function, owner).await;
     // A load that began meanwhile may have fetched what is gone now.
     function.reached().iter().for_each(|memo| drop(memo.drop_all()));
     if let Err(error) = &cleared {

@@ -23,6 +23,8 @@ use std::time::Duration;
 pub struct SharedBy<C> {
     /// The type parameters, which are part of the key of a generic function.
     instance: Option<&'static str>,
+    /// `Self`, where it is to be part of the prefix.
+    owner: Option<&'static str>,
     codec: PhantomData<fn() -> C>,
 }
 
@@ -30,7 +32,13 @@ impl<C> SharedBy<C> {
     /// Doors for this instantiation.
     #[must_use]
     pub const fn new(instance: Option<&'static str>) -> Self {
-        SharedBy { instance, codec: PhantomData }
+        SharedBy { instance, owner: None, codec: PhantomData }
+    }
+
+    /// Doors for a method of this type, whose name does not have the type.
+    #[must_use]
+    pub const fn owned_by(self, owner: &'static str) -> Self {
+        SharedBy { owner: Some(owner), ..self }
     }
 
     fn key<P: SerializeParts>(&self, function: &Function, parts: P) -> Result<Key, Error> {
@@ -38,7 +46,7 @@ impl<C> SharedBy<C> {
             Some(instance) => Digest::of_instance(instance, &Borrowed(parts)),
             None => Digest::of(&Borrowed(parts)),
         };
-        Ok(function.shared_prefix()?.key(&digest?))
+        Ok(function.shared_prefix(self.owner)?.key(&digest?))
     }
 }
 
@@ -83,9 +91,9 @@ pub fn key<T: ?Sized, O: Outcome, P: SerializeParts, C>(
 }
 
 /// Drops every entry of the function's prefix.
-pub(crate) async fn clear<I: Io>(function: &'static Function) -> Result<(), Error> {
+pub(crate) async fn clear<I: Io>(function: &'static Function, owner: Option<&'static str>) -> Result<(), Error> {
     let cache = source(function)?;
-    I::clear(&*cache, function.shared_prefix()?.as_str()).await?;
+    I::clear(&*cache, function.shared_prefix(owner)?.as_str()).await?;
     Ok(())
 }
 

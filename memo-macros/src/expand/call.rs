@@ -11,9 +11,11 @@ use syn::{FnArg, Signature};
 pub(super) fn cached(site: &Site<'_>) -> TokenStream {
     let (model, private) = (site.model, &site.private);
     let attrs = model.outer_attrs();
-    let (vis, mut signature) = (&model.original.vis, signature(model));
     // A guard of a function that returns an `Option` returns two of them.
     let allow = site.options.is_guard().then(|| quote!(#[allow(clippy::option_option)]));
+    // The call of the body is in the hands of the caller, as it was when it stood here.
+    let allow_unsafe = model.is_unsafe().then(|| quote!(#[allow(unsafe_code, clippy::undocumented_unsafe_blocks)]));
+    let (vis, mut signature) = (&model.original.vis, signature(model));
     if site.options.is_guard() {
         let returned = site.returned();
         signature.output = syn::parse_quote!(-> #returned);
@@ -67,6 +69,7 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
         // The body is elsewhere: here `_name` is used because it is part of the key.
         #[allow(clippy::used_underscore_binding)]
         #allow
+        #allow_unsafe
         #vis #signature {
             #prelude
             #bypass
@@ -125,11 +128,12 @@ pub(super) fn body(site: &Site<'_>) -> TokenStream {
     });
     let arguments = model.arguments.iter().map(|argument| &argument.ident);
     let awaited = model.is_async().then(|| quote!(.await));
-    site.ran(quote!(#uncached #turbofish(#this #(#arguments),*) #awaited))
+    let call = quote!(#uncached #turbofish(#this #(#arguments),*) #awaited);
+    site.ran(if model.is_unsafe() { quote!(unsafe { #call }) } else { call })
 }
 
 /// The signature with plain names for arguments: no `mut`, no patterns.
-pub(super) fn signature(model: &Model) -> Signature {
+pub(super) fn signature(model: &Model<'_>) -> Signature {
     let mut signature = model.original.sig.clone();
     let mut arguments = model.arguments.iter();
     for input in &mut signature.inputs {
@@ -138,6 +142,8 @@ pub(super) fn signature(model: &Model) -> Signature {
                 let argument = arguments.next().expect("one argument for each typed input");
                 let ident = &argument.ident;
                 *typed.pat = syn::parse_quote!(#ident);
+                // What is expected of an argument is expected of the body.
+                typed.attrs.retain(|attr| !attr.path().is_ident("expect"));
             }
             FnArg::Receiver(receiver) => receiver.mutability = None,
         }
@@ -149,8 +155,9 @@ pub(super) fn signature(model: &Model) -> Signature {
 pub(super) fn uncached(site: &Site<'_>) -> TokenStream {
     let model = site.model;
     let attrs = model.body_attrs();
-    let vis = &model.original.vis;
+    let vis = model.companion_vis();
     let mut signature = model.original.sig.clone();
+    model.set_beside(&mut signature);
     signature.ident = site.named("uncached");
     let mut block = model.original.block.to_token_stream();
     let used = site.used_by_options();

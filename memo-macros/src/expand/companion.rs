@@ -5,7 +5,7 @@ use super::hooks::Hooks;
 use super::site::Site;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
-use syn::Signature;
+use syn::{Safety, Signature};
 
 /// All companions.
 pub(super) fn all(site: &Site<'_>) -> TokenStream {
@@ -22,16 +22,19 @@ pub(super) fn all(site: &Site<'_>) -> TokenStream {
 
 /// A companion's head and body put together, with what all have in common.
 pub(super) fn companion(site: &Site<'_>, doc: &str, signature: &Signature, body: &TokenStream) -> TokenStream {
-    let vis = &site.model.original.vis;
+    let vis = site.model.companion_vis();
     let attrs = site.model.common_attrs();
     let allow = (site.model.place == crate::model::Place::Method)
         .then(|| quote!(#[allow(dead_code, unused_variables, unreachable_pub, clippy::all, clippy::pedantic)]));
+    let allow_unsafe = matches!(signature.safety, Safety::Unsafe(_))
+        .then(|| quote!(#[allow(unsafe_code, clippy::missing_safety_doc, clippy::undocumented_unsafe_blocks)]));
     quote! {
         #(#attrs)*
         #[doc = #doc]
         // Compiled where it is called: most companions of most functions never are.
         #[inline]
         #allow
+        #allow_unsafe
         #vis #signature { #body }
     }
 }
@@ -39,7 +42,13 @@ pub(super) fn companion(site: &Site<'_>, doc: &str, signature: &Signature, body:
 /// The signature of an operation on one call: the function's arguments, another name and another result.
 pub(super) fn like_the_function(site: &Site<'_>, operation: &str, returned: &TokenStream) -> Signature {
     let mut signature = signature(site.model);
+    site.model.set_beside(&mut signature);
     signature.ident = site.named(operation);
+    signature.abi = None;
+    // What the caller promises is for the body, and for the expressions of the attribute.
+    if site.options.key.is_none() {
+        signature.safety = Safety::Default;
+    }
     signature.asyncness = site.model.original.sig.asyncness.filter(|_| site.is_shared());
     signature.output = syn::parse_quote!(-> #returned);
     signature
@@ -84,7 +93,11 @@ fn invalidate_all(site: &Site<'_>) -> TokenStream {
     let (private, holder, name) = (&site.private, site.path(&site.holder()), site.named("invalidate_all"));
     let asyncness = site.model.original.sig.asyncness.filter(|_| site.is_shared());
     let (returned, body) = if site.is_shared() {
-        let run = run(site, |io| quote!(#private::invalidate_all::<#io>(#holder())));
+        let owner = match site.owner() {
+            Some(owner) => quote!(::core::option::Option::Some(#owner)),
+            None => quote!(::core::option::Option::None),
+        };
+        let run = run(site, |io| quote!(#private::invalidate_all::<#io>(#holder(), #owner)));
         let result = result(site, quote!(()));
         (quote!(-> #result), run)
     } else {
@@ -126,6 +139,7 @@ fn refresh(site: &Site<'_>) -> TokenStream {
     };
     let mut signature = like_the_function(site, "refresh", &result(site, quote!(#returned)));
     signature.asyncness = site.model.original.sig.asyncness;
+    signature.safety = site.model.original.sig.safety.clone();
     let body = quote! {
         #prelude
         #begin

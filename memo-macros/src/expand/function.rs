@@ -5,12 +5,17 @@ use crate::args::Time;
 use crate::model::Place;
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::ext::IdentExt;
 
 /// A function that holds the `static`, so that it can stand in an `impl` block.
 pub(super) fn holder(site: &Site<'_>) -> TokenStream {
     let (private, name) = (&site.private, site.holder());
     let options = options(site);
-    let text = site.model.name().to_string();
+    let name_of_function = site.model.name().unraw();
+    let text = match site.model.block {
+        Some(block) => format!("{}::{name_of_function}", block.path),
+        None => name_of_function.to_string(),
+    };
     let path = quote!(::core::concat!(::core::module_path!(), "::", #text));
     let cfgs = site.model.original.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
     quote! {

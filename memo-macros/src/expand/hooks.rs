@@ -8,6 +8,7 @@
 //! miss:  let kept = …;  run the body;  note.miss(|call| …)  note.error(…, |call, error| …)
 //! ```
 
+use super::parts;
 use super::site::Site;
 use crate::args::closure;
 use proc_macro2::{Span, TokenStream};
@@ -74,14 +75,14 @@ impl<'s, 'a> Hooks<'s, 'a> {
                 let __memokit_note = #private::Note::new(#holder());
             };
         };
-        let (outcome, parts) = (self.site.outcome(), self.site.parts());
+        let (outcome, key_type) = (self.site.outcome(), self.site.parts());
         // The key is nested pairs: `(first, (second, ()))`.
         let mut rest = match &self.site.options.weigh {
             Some(_) => quote!(__memokit_key.key()),
             None => quote!(__memokit_key),
         };
-        let key = (0..self.site.key_parts()).map(|_| {
-            let part = quote!(&#rest.0);
+        let key = self.site.key_parts().into_iter().map(|ty| {
+            let part = ty.map_or_else(|| quote!(&#rest.0), |ty| parts::shown(&quote!(#rest.0), ty));
             rest.extend(quote!(.1));
             part
         });
@@ -92,7 +93,7 @@ impl<'s, 'a> Hooks<'s, 'a> {
             use #private::AnyShown as _;
             let __memokit_note = #private::Note::with_evictions(#holder());
             let __memokit_evictions = __memokit_note
-                .evictions(#outcome, || #private::key_type(#parts))
+                .evictions(#outcome, || #private::key_type(#key_type))
                 .tell(|__memokit_call, __memokit_key, __memokit_value| #tell);
         }
     }

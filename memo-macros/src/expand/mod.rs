@@ -12,6 +12,7 @@ mod function;
 mod guard;
 mod hooks;
 mod keep;
+mod parts;
 mod site;
 mod spawn;
 mod verify;
@@ -25,9 +26,9 @@ use site::Site;
 /// The function and what stands beside it.
 pub(crate) struct Expanded {
     /// The function that callers see.
-    function: TokenStream,
+    pub(crate) function: TokenStream,
     /// The functions beside it, or on its companion type.
-    companions: TokenStream,
+    pub(crate) companions: TokenStream,
     /// The companion type of a free function.
     ty: Option<TokenStream>,
 }
@@ -44,7 +45,7 @@ impl Expanded {
 }
 
 /// Expands a function that has no mistakes.
-pub(crate) fn expand(options: &Options, model: &Model) -> Expanded {
+pub(crate) fn expand(options: &Options, model: &Model<'_>) -> Expanded {
     let site = Site::new(options, model);
     let function = call::cached(&site);
     let (companions, spawn) = (companion::all(&site), spawn::spawn(&site));
@@ -55,10 +56,12 @@ pub(crate) fn expand(options: &Options, model: &Model) -> Expanded {
     }
     let (vis, name) = (&model.original.vis, &site.companion);
     let cfgs = model.original.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect::<Vec<_>>();
+    let hidden = model.original.attrs.iter().filter(|attr| is_doc_hidden(attr));
     let doc = format!("Operations on what [`{}`]({0}()) has stored.", model.name());
     let ty = quote! {
         #(#cfgs)*
         #[doc = #doc]
+        #(#hidden)*
         #[allow(non_camel_case_types, dead_code, unreachable_pub, clippy::module_name_repetitions)]
         #vis struct #name {}
     };
@@ -72,4 +75,8 @@ pub(crate) fn expand(options: &Options, model: &Model) -> Expanded {
         impl #name { #statics #consts #companions }
     };
     Expanded { function, companions, ty: Some(ty) }
+}
+
+fn is_doc_hidden(attr: &syn::Attribute) -> bool {
+    attr.path().is_ident("doc") && matches!(&attr.meta, syn::Meta::List(list) if list.tokens.to_string() == "hidden")
 }

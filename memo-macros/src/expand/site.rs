@@ -1,12 +1,13 @@
 //! What every generated function has in common: how a call names its function, key and types to the core.
 
+use super::parts::{self, Parts};
 use crate::args::{CacheSource, Options, ungrouped};
 use crate::model::{Argument, Model, Place};
 use crate::usage::mentions;
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{ConstParam, Expr, GenericParam, Ident};
+use syn::{ConstParam, Expr, GenericParam, Ident, Type};
 
 /// What `codec =` takes by its bare name.
 const OUR_CODECS: [&str; 6] = ["Postcard", "Json", "PrettyJson", "MessagePack", "CompactMessagePack", "Bincode"];
@@ -14,15 +15,15 @@ const OUR_CODECS: [&str; 6] = ["Postcard", "Json", "PrettyJson", "MessagePack", 
 /// One function under expansion.
 pub(super) struct Site<'a> {
     pub(super) options: &'a Options,
-    pub(super) model: &'a Model,
+    pub(super) model: &'a Model<'a>,
     /// The path of the functions that generated code calls.
     pub(super) private: TokenStream,
-    /// The companion type's name.
+    /// The companion type's name, or what the names of a method's companions begin with.
     pub(super) companion: Ident,
 }
 
 impl<'a> Site<'a> {
-    pub(super) fn new(options: &'a Options, model: &'a Model) -> Self {
+    pub(super) fn new(options: &'a Options, model: &'a Model<'a>) -> Self {
         let krate = options.krate();
         let companion = match &options.companion {
             Some(name) => name.value.clone(),
@@ -43,10 +44,9 @@ impl<'a> Site<'a> {
 
     /// The name of a companion: `invalidate`, or `f_invalidate` beside a method.
     pub(super) fn named(&self, operation: &str) -> Ident {
-        let name = self.model.name();
         match self.model.place {
-            Place::Free => Ident::new(operation, name.span()),
-            Place::Method => format_ident!("{name}_{operation}"),
+            Place::Free => Ident::new(operation, self.model.name().span()),
+            Place::Method => format_ident!("{}_{operation}", self.companion),
         }
     }
 
@@ -54,7 +54,7 @@ impl<'a> Site<'a> {
     pub(super) fn holder(&self) -> Ident {
         match self.model.place {
             Place::Free => Ident::new("__memokit", Span::call_site()),
-            Place::Method => format_ident!("__memokit_{}", self.model.name(), span = Span::call_site()),
+            Place::Method => format_ident!("__memokit_{}", self.companion, span = Span::call_site()),
         }
     }
 
@@ -99,7 +99,7 @@ impl<'a> Site<'a> {
         let private = &self.private;
         quote! {
             #[allow(unused_imports)]
-            use #private::{AnyArg as _, AnyResult as _, AnyReturn as _};
+            use #private::{AnyArg as _, AnyResult as _, AnyReturn as _, KnownArg as _};
         }
     }
 
@@ -133,7 +133,7 @@ impl<'a> Site<'a> {
     }
 
     fn const_parameters(&self) -> impl Iterator<Item = &'a ConstParam> {
-        self.model.original.sig.generics.params.iter().filter_map(|parameter| match parameter {
+        self.model.parameters().filter_map(|parameter| match parameter {
             GenericParam::Const(parameter) => Some(parameter),
             _ => None,
         })
@@ -142,9 +142,9 @@ impl<'a> Site<'a> {
     /// What differs between instantiations: type and const parameters, the types of `impl Trait` arguments, `Self`.
     fn instance(&self) -> TokenStream {
         let private = &self.private;
-        let types = self.model.original.sig.generics.type_params().map(|parameter| {
-            let name = &parameter.ident;
-            quote!(::core::marker::PhantomData<#name>)
+        let types = self.model.parameters().filter_map(|parameter| match parameter {
+            GenericParam::Type(syn::TypeParam { ident, .. }) => Some(quote!(::core::marker::PhantomData<#ident>)),
+            _ => None,
         });
         let this = (self.model.place == Place::Method).then(|| quote!(::core::marker::PhantomData<Self>));
         let named: Vec<TokenStream> = this.into_iter().chain(types).collect();
@@ -162,7 +162,7 @@ impl<'a> Site<'a> {
     }
 
     fn has_instance(&self) -> bool {
-        let mut parameters = self.model.original.sig.generics.params.iter();
+        let mut parameters = self.model.parameters();
         self.model.place == Place::Method
             || parameters.any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
             || self.model.arguments.iter().any(Argument::is_of_unnamed_type)
@@ -170,42 +170,39 @@ impl<'a> Site<'a> {
 
     /// `(first, (second, ()))`
     pub(super) fn parts(&self) -> TokenStream {
-        let private = &self.private;
-        let part = |expression: TokenStream, span: Span| {
-            // A bound that is missing is reported where the whole expression stands.
-            let (private, span) = (located(private, span), Span::call_site().located_at(span));
-            quote_spanned!(span=> #private::Arg(&#expression).part())
-        };
+        let parts = Parts { private: &self.private, is_shared: self.is_shared() };
         // The elements of a tuple are parts of their own, so that each may be borrowed.
         let given = |expression: &Expr| match ungrouped(expression) {
-            Expr::Tuple(tuple) => tuple.elems.iter().map(|e| part(quote!((#e)), e.span())).collect(),
-            expression => vec![part(quote!((#expression)), expression.span())],
+            Expr::Tuple(tuple) => tuple.elems.iter().map(|e| parts.of_any(&quote!((#e)), e.span())).collect(),
+            expression => vec![parts.of_any(&quote!((#expression)), expression.span())],
         };
-        let mut parts: Vec<TokenStream> = match &self.options.key {
+        let mut list: Vec<TokenStream> = match &self.options.key {
             Some(key) => given(&key.value),
             None => {
                 let this = self.model.receiver().filter(|_| !self.ignores("self"));
-                let this = this.map(|receiver| part(receiver.self_token.to_token_stream(), receiver.span()));
+                let this = this.map(|receiver| parts.of_any(&receiver.self_token.to_token_stream(), receiver.span()));
                 let arguments = self.model.arguments.iter().filter(|argument| self.is_key(argument));
-                let arguments = arguments.map(|argument| part(argument.ident.to_token_stream(), argument.ty.span()));
+                let arguments =
+                    arguments.map(|argument| parts.of_type(&argument.ident.to_token_stream(), &argument.ty));
                 this.into_iter().chain(arguments).collect()
             }
         };
-        parts.extend(self.options.extra.iter().flat_map(|extra| given(&extra.value)));
-        let parts = parts.into_iter().rev().fold(quote!(()), |rest, part| quote!((#part, #rest)));
-        if self.options.weigh.is_some() { quote!(#private::Weighed::parts(#parts)) } else { parts }
+        list.extend(self.options.extra.iter().flat_map(|extra| given(&extra.value)));
+        let (private, list) = (&self.private, parts::list(list));
+        if self.options.weigh.is_some() { quote!(#private::Weighed::parts(#list)) } else { list }
     }
 
-    /// How many parts a key has.
-    pub(super) fn key_parts(&self) -> usize {
+    /// The parts of a key: the types of those that are arguments.
+    pub(super) fn key_parts(&self) -> Vec<Option<&Type>> {
         match &self.options.key {
             Some(key) => match ungrouped(&key.value) {
-                Expr::Tuple(tuple) => tuple.elems.len(),
-                _ => 1,
+                Expr::Tuple(tuple) => vec![None; tuple.elems.len()],
+                _ => vec![None],
             },
             None => {
-                let this = self.model.receiver().filter(|_| !self.ignores("self"));
-                usize::from(this.is_some()) + self.model.arguments.iter().filter(|one| self.is_key(one)).count()
+                let this = self.model.receiver().filter(|_| !self.ignores("self")).map(|_| None);
+                let arguments = self.model.arguments.iter().filter(|one| self.is_key(one)).map(|one| Some(&one.ty));
+                this.into_iter().chain(arguments).collect()
             }
         }
     }
@@ -250,7 +247,14 @@ impl<'a> Site<'a> {
         };
         let span = self.model.returned().span();
         let (private, span) = (located(private, span), Span::call_site().located_at(span));
-        quote_spanned!(span=> #private::SharedBy::<#codec>::new(#instance))
+        let owner = self.owner().map(|owner| quote!(.owned_by(#owner)));
+        quote_spanned!(span=> #private::SharedBy::<#codec>::new(#instance)#owner)
+    }
+
+    /// The name of `Self`, where the function's own name does not have it.
+    pub(super) fn owner(&self) -> Option<TokenStream> {
+        let is_unnamed = self.model.place == Place::Method && self.model.block.is_none();
+        is_unnamed.then(|| quote!(::core::any::type_name::<Self>()))
     }
 
     /// One of ours by its bare name, or the user's own by its path.

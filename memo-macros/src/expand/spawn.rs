@@ -18,7 +18,10 @@ use syn::{
 /// The companion, if the arguments can travel to another thread. An async function needs its runtime, which has a
 /// `spawn` itself; and what each thread has for itself is of no use to another.
 pub(super) fn spawn(site: &Site<'_>) -> Option<TokenStream> {
-    if site.model.is_async() || site.options.scope.is_some() || !can_travel(site) {
+    // Of a function of a trait the name alone does not say which is meant.
+    let elsewhere = site.model.block.is_some_and(|block| block.is_of_trait || block.has_lifetimes);
+    if site.model.is_async() || site.model.is_unsafe() || site.options.scope.is_some() || elsewhere || !can_travel(site)
+    {
         return None;
     }
     let (private, prelude, returned) = (&site.private, site.prelude(), site.returned());
@@ -77,7 +80,7 @@ pub(super) fn spawn(site: &Site<'_>) -> Option<TokenStream> {
     let doc = "Calls the function in a thread of its own, unless its value is there: then the result is ready at once.";
     // Compiled where it is used only.
     let companion = companion(site, doc, &signature, &body);
-    Some(quote!(#[inline] #companion))
+    Some(quote!(#[allow(deprecated)] #companion))
 }
 
 /// The argument that has the name of the function, and so hides it.
@@ -175,11 +178,32 @@ fn mentions_static(ty: &Type) -> bool {
     lifetimes(ty).lasting
 }
 
+/// Whether a type borrows other than by itself, by an `Option` of a reference, or as a `Cow`: such an argument has no owned
+/// form that could be lent again.
+fn borrows_inside(ty: &Type) -> bool {
+    match ty {
+        Type::Paren(ty) => borrows_inside(&ty.elem),
+        Type::Group(ty) => borrows_inside(&ty.elem),
+        Type::Reference(reference) => borrows(&reference.elem),
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| match &last.arguments {
+            PathArguments::AngleBracketed(arguments) => arguments.args.iter().any(|argument| match argument {
+                GenericArgument::Type(Type::Reference(reference)) if last.ident == "Option" => borrows(&reference.elem),
+                GenericArgument::Type(ty) => borrows(ty),
+                _ => false,
+            }),
+            _ => false,
+        }),
+        ty => borrows(ty),
+    }
+}
+
 /// Whether every argument is part of the key, or as simple.
 fn can_travel(site: &Site<'_>) -> bool {
     let has_key = site.options.key.is_some();
     let this = site.model.receiver().is_none_or(|_| !has_key && !site.ignores("self"));
-    let travels = |argument: &Argument| (!has_key && site.is_key(argument)) || is_simple(&argument.ty);
+    let travels = |argument: &Argument| {
+        (!has_key && site.is_key(argument) && !borrows_inside(&argument.ty)) || is_simple(&argument.ty)
+    };
     // A generic function has no value that another name could be bound to before its types are known.
     let is_hidden = hiding(site).is_some() && site.model.original.sig.generics.params.iter().next().is_some();
     this && !is_hidden && site.model.arguments.iter().all(travels)

@@ -1,5 +1,6 @@
 //! Keys that stay in one thread: what [`crate::lookup`] does, without asking for `Send` and `Sync`.
 
+use crate::known::{Known, KnownArg, KnownPart};
 use crate::lookup::OptionPart;
 use equivalent::Equivalent;
 use std::borrow::{Borrow, Cow};
@@ -73,6 +74,46 @@ where
     }
 }
 
+impl<T: ?Sized + Known> Part for KnownPart<'_, T> {
+    type Owned = T::Key;
+
+    #[inline]
+    fn hash<H: Hasher>(self, state: &mut H) {
+        self.0.feed(state);
+    }
+
+    #[inline]
+    fn is(self, owned: &T::Key) -> bool {
+        self.0.matches(owned)
+    }
+
+    fn to_owned(self) -> T::Key {
+        self.0.to_key()
+    }
+}
+
+/// A tuple that is spelled in a signature, as its parts.
+#[derive(Clone, Copy)]
+pub struct SplitPart<P>(P);
+
+impl<P: Parts> Part for SplitPart<P> {
+    type Owned = P::Owned;
+
+    #[inline]
+    fn hash<H: Hasher>(self, state: &mut H) {
+        self.0.hash(state);
+    }
+
+    #[inline]
+    fn is(self, owned: &P::Owned) -> bool {
+        self.0.are(owned)
+    }
+
+    fn to_owned(self) -> P::Owned {
+        self.0.to_owned()
+    }
+}
+
 /// A reference to an argument, asked by the expansion for its `Part`; see [`crate::lookup::Arg`].
 pub struct Arg<T>(pub T);
 
@@ -80,7 +121,7 @@ impl<'b, T: ?Sized> Arg<&&'b T> {
     /// A reference is what it refers to.
     #[inline]
     #[must_use]
-    pub fn part(self) -> &'b T {
+    pub fn part(&self) -> &'b T {
         self.0
     }
 }
@@ -90,7 +131,7 @@ impl<'b, T: ?Sized> Arg<&Option<&'b T>> {
     /// An optional reference.
     #[inline]
     #[must_use]
-    pub fn part(self) -> OptionPart<'b, T>
+    pub fn part(&self) -> OptionPart<'b, T>
     where
         OptionPart<'b, T>: Part,
     {
@@ -102,8 +143,26 @@ impl<'a, T: ?Sized + ToOwned> Arg<&'a Cow<'_, T>> {
     /// Borrowed or owned, the content is the key.
     #[inline]
     #[must_use]
-    pub fn part(self) -> &'a T {
+    pub fn part(&self) -> &'a T {
         self.0
+    }
+}
+
+impl<'a, T: ?Sized + Known> KnownArg<'a> for Arg<&'a T> {
+    type Type = T;
+
+    #[inline]
+    fn part(self) -> KnownPart<'a, T> {
+        KnownPart(self.0)
+    }
+}
+
+impl<T> Arg<&T> {
+    /// The argument as these parts.
+    #[inline]
+    #[must_use]
+    pub fn split<P: Parts>(&self, parts: P) -> SplitPart<P> {
+        SplitPart(parts)
     }
 }
 
@@ -113,7 +172,7 @@ pub trait AnyArg {
     type Part;
 
     /// The argument as a part of the key. The bound is here so that a missing one is reported at the argument.
-    fn part(self) -> Self::Part
+    fn part(&self) -> Self::Part
     where
         Self::Part: Part;
 }
@@ -122,7 +181,7 @@ impl<'a, T: ?Sized> AnyArg for Arg<&'a T> {
     type Part = &'a T;
 
     #[inline]
-    fn part(self) -> &'a T
+    fn part(&self) -> &'a T
     where
         &'a T: Part,
     {

@@ -17,6 +17,7 @@ pub use crate::hooks::{
     AnyShown, Fallible, KeepArguments, KeepNothing, Shown, call_hook, call_hook_2, call_hook_3, error_hook,
     error_hook_2, error_hook_3, hook_1, keep, kept_for_call, kept_for_error,
 };
+pub use crate::known::KnownArg;
 pub use crate::outcome::MaybeNone;
 pub use crate::private::agrees;
 pub use inventory;

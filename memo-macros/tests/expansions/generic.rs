@@ -1,0 +1,7 @@
+#[cached]
+fn parse<T: FromStr + Clone + Send + Sync + 'static, const N: usize>(text: &str) -> Option<[T; N]>
+where
+    T::Err: Debug,
+{
+    text.parse().ok()
+}

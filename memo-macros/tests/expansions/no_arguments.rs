@@ -1,0 +1,4 @@
+#[cached]
+fn started() {
+    start();
+}

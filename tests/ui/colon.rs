@@ -1,0 +1,11 @@
+//! Options are assigned.
+use memokit::cached;
+
+#[cached(timeout: 5)]
+fn f(n: u32) -> u32 {
+    n
+}
+
+fn main() {
+    let _: u32 = f(1);
+}

@@ -1,0 +1,5 @@
+//! `main` runs once.
+use memokit::cached;
+
+#[cached]
+fn main() {}

@@ -1,0 +1,11 @@
+//! What stands between options.
+use memokit::cached;
+
+#[cached(timeout = 5 capacity = 5)]
+fn f(n: u32) -> u32 {
+    n
+}
+
+fn main() {
+    let _: u32 = f(1);
+}

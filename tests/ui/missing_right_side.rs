@@ -1,0 +1,11 @@
+//! An equals sign needs something behind it.
+use memokit::cached;
+
+#[cached(timeout =, capacity = 5)]
+fn f(n: u32) -> u32 {
+    n
+}
+
+fn main() {
+    let _: u32 = f(1);
+}

@@ -1,0 +1,7 @@
+//! A module is not called.
+use memokit::cached;
+
+#[cached]
+mod m {}
+
+fn main() {}
