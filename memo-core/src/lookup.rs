@@ -96,7 +96,7 @@ where
 /// A reference to an argument, asked by the expansion for its `Part`.
 ///
 /// `part` is chosen by the type of the argument, in the order in which method resolution looks: a
-/// [`Known`](crate::known::Known) type by [`KnownArg`](crate::known::KnownArg), which takes `self` by value; then, by
+/// `Known` type by [`KnownArg`](crate::known::KnownArg), which takes `self` by value; then, by
 /// reference, the inherent methods below; then [`AnyArg`], which takes every other type as it is. So a type alias, or a
 /// reference behind a type parameter, needs no spelling the macro knows.
 pub struct Arg<T>(pub T);
