@@ -11,6 +11,7 @@ mod support;
 
 mod bucketcache;
 mod django_cache_memoize;
+mod flask_caching;
 mod walrus;
 
 use memokit::Cache;
