@@ -215,28 +215,35 @@ fn a_body_may_change_its_own_arguments() {
     assert!(!f::contains(vec![1, 9]));
 }
 
-type Seen = (Option<Level>, Option<Duration>);
+type Seen = (u32, u64, u64, Duration);
 static SEEN: Mutex<Vec<Seen>> = Mutex::new(Vec::new());
 
-fn see(call: &CallInfo<'_>) {
-    assert!(call.function().ends_with("::watched"));
-    SEEN.lock().unwrap().push((call.level(), call.time_to_expiry()));
+struct Reader {
+    id: u32,
 }
 
-#[cached(timeout = 10, on_hit = see)]
-fn watched(n: u32) -> u32 {
-    n
+impl Reader {
+    #[cached(timeout = 10, key = (self.id, page), on_hit = see)]
+    fn read(&self, page: u64) -> u64 {
+        u64::from(self.id) * 100 + page
+    }
 }
 
-/// `@f.callback`: of hits alone, with the time of expiry.
+fn see(call: &CallInfo<'_>, (reader, page): (&Reader, &u64), returned: &u64) {
+    assert!(call.function().ends_with("::read") && call.level() == Some(Level::Local));
+    SEEN.lock().unwrap().push((reader.id, *page, *returned, call.time_to_expiry().unwrap()));
+}
+
+/// `@f.callback`: of hits alone, with the arguments, the instance, the value and the time of expiry.
 #[test]
 fn a_callback_is_told_of_hits_only() {
     let clock = MockClock::install();
-    watched(1);
+    let reader = Reader { id: 7 };
+    reader.read(1);
     assert!(SEEN.lock().unwrap().is_empty());
     clock.advance(3 * SECOND);
-    watched(1);
-    assert_eq!(*SEEN.lock().unwrap(), [(Some(Level::Local), Some(7 * SECOND))]);
+    reader.read(1);
+    assert_eq!(*SEEN.lock().unwrap(), [(7, 1, 701, 7 * SECOND)]);
 }
 
 /// There, an exception that is no fault of the cache goes to the caller.

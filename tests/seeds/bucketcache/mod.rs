@@ -2,7 +2,10 @@
 
 mod container;
 mod decorator;
+mod deferred;
 mod files;
+mod keymakers;
+mod lifetime;
 
 use memokit::{Bucket, FileCache};
 use std::path::Path;

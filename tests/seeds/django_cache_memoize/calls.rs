@@ -1,9 +1,8 @@
 //! Time, stored values, caches, threads.
 
 use crate::{MILLI, Runs, cache};
+use memokit::cached;
 use memokit::testing::MockClock;
-use memokit::{CallInfo, cached};
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
@@ -60,54 +59,6 @@ fn none_is_stored_like_any_value() {
     assert_eq!((find(1), find(1), RUNS.count()), (None, None, 1));
     assert_eq!((find(10), find(10), RUNS.count()), (Some(10), Some(10), 2));
     assert_eq!(find::peek(1), Some(None), "a stored `None` is no absence");
-}
-
-/// There the functions get the arguments. What ours can be given beside these is in `hooks`.
-#[test]
-fn hit_and_miss_callables_are_called() {
-    static HITS: AtomicU32 = AtomicU32::new(0);
-    static MISSES: AtomicU32 = AtomicU32::new(0);
-    fn hit(call: &CallInfo<'_>) {
-        assert!(call.function().ends_with("::f") && call.level().is_some());
-        HITS.fetch_add(1, SeqCst);
-    }
-    fn miss(call: &CallInfo<'_>) {
-        assert!(call.function().ends_with("::f") && call.level().is_none());
-        MISSES.fetch_add(1, SeqCst);
-    }
-    #[cached(on_hit = hit, on_miss = miss)]
-    fn f(n: u32) -> u32 {
-        n
-    }
-    let told = || (HITS.load(SeqCst), MISSES.load(SeqCst));
-    f(1);
-    assert_eq!(told(), (0, 1));
-    f(1);
-    assert_eq!(told(), (1, 1));
-    f(2);
-    assert_eq!(told(), (1, 2));
-    assert_eq!(f::stats().hook_panics, 0);
-}
-
-#[test]
-fn the_miss_callable_comes_after_the_value_is_stored() {
-    static SAW: AtomicU32 = AtomicU32::new(0);
-    #[cached(on_miss = |_| SAW.store(f::peek(1).unwrap_or(99), SeqCst))]
-    fn f(n: u32) -> u32 {
-        n
-    }
-    f(1);
-    assert_eq!(SAW.load(SeqCst), 1);
-}
-
-/// There, an exception of a callable goes to the caller. Here a hook never fails a call.
-#[test]
-fn a_hook_that_panics_is_counted_and_fails_nothing() {
-    #[cached(on_hit = |_| panic!("from a hook: this text belongs into the test's output"))]
-    fn f(n: u32) -> u32 {
-        n
-    }
-    assert_eq!((f(1), f(1), f::stats().hook_panics), (1, 1, 1));
 }
 
 /// `cache_alias`: the cache is looked up at the call.

@@ -4,4 +4,5 @@
 mod arguments;
 mod calls;
 mod companions;
+mod hooks;
 mod keys;
