@@ -193,6 +193,18 @@ fn incr_loses_none_of_many_threads() {
     assert_eq!(cache.increment("n", 0).unwrap(), 100);
 }
 
+/// `cache.metrics`, there without a lock.
+#[test]
+fn metrics_count_hits_misses_and_writes() {
+    let cache = cache("metrics");
+    cache.set("k1", &1).unwrap();
+    cache.set_many([("k2", &2), ("k3", &3)]).unwrap();
+    assert_eq!((cache.get("k1").unwrap(), cache.get("k9").unwrap()), (Some(1), None));
+    cache.get_many(["k1", "k2", "k9"]).unwrap();
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.misses, stats.writes), (3, 2, 3));
+}
+
 /// There, unpickling fails and the caller gets that error.
 #[test]
 fn bytes_that_are_no_value_are_not_there() {
