@@ -6,3 +6,4 @@ mod calls;
 mod companions;
 mod hooks;
 mod keys;
+mod stored;

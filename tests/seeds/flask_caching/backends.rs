@@ -3,7 +3,7 @@
 use crate::support::probe::{Op, Probe, Step};
 use crate::{MILLI, SECOND, cache};
 use memokit::testing::MockClock;
-use memokit::{Bucket, Cache, ErrorKind, FileCache, MemoryCache, cached};
+use memokit::{Bucket, Cache, ErrorKind, FileCache, MemoryCache, NullCache, cached};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -108,6 +108,21 @@ fn the_codec_of_a_function_can_be_chosen() {
     f(1);
     let bytes = memory.get(f::key(1).unwrap().text()).unwrap().unwrap();
     assert!(String::from_utf8_lossy(&bytes).contains(r#"[[1,"a"]]"#));
+}
+
+/// `NullCache`, for tests and development.
+#[test]
+fn the_null_cache_stores_nothing() {
+    memokit::register("flask null", Arc::new(NullCache));
+    #[cached(cache = "flask null", local = false, prefix = "flask: null")]
+    fn f(n: u32) -> u32 {
+        n
+    }
+    assert_eq!((f(1), f(1), f::stats().loads), (1, 1, 2));
+    assert!(!f::contains(1).unwrap());
+    let cache: Bucket<u32> = Bucket::new(memokit::cache("flask null").unwrap(), "flask null");
+    cache.set("a", &1).unwrap();
+    assert_eq!((cache.get("a").unwrap(), cache.add("a", &1).unwrap()), (None, true));
 }
 
 /// `CACHE_TYPE` names a class by its path: here any type that implements `Cache`.

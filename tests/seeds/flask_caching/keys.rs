@@ -165,6 +165,27 @@ fn a_changed_body_is_a_new_version() {
     assert_ne!(old::f::key(1).unwrap(), new::f::key(1).unwrap());
 }
 
+/// The version as a number that the compiler makes of the source: closer to `source_check`, for those who want that.
+#[test]
+fn a_version_can_be_made_of_the_source() {
+    const fn hash(source: &str) -> u32 {
+        let (bytes, mut hash, mut at) = (source.as_bytes(), 0x811c_9dc5_u32, 0);
+        while at < bytes.len() {
+            hash = (hash ^ bytes[at] as u32).wrapping_mul(0x0100_0193);
+            at += 1;
+        }
+        hash
+    }
+    #[cached(cache = "default", prefix = "flask: of source", version = hash(include_str!("keys.rs")))]
+    fn f(n: u32) -> u32 {
+        n
+    }
+    assert_eq!((f(1), f(1)), (1, 1));
+    let version = hash(include_str!("keys.rs")).to_string();
+    assert_eq!(f::key(1).unwrap().text().split(':').nth(2), Some(version.as_str()));
+    assert_ne!(hash("fn f() { 1 }"), hash("fn f() { 2 }"));
+}
+
 /// `hash_method`, and `make_cache_key`. There, 96 bits of the digest are in the key; here all 256, and no choice of weaker ones.
 #[test]
 fn the_key_of_a_call_has_the_whole_digest() {

@@ -2,6 +2,7 @@
 
 mod backends;
 mod dictionary;
+mod freshness;
 mod keys;
 mod memoize;
 mod removal;

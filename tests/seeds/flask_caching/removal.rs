@@ -3,6 +3,7 @@
 use crate::{Runs, cache};
 use memokit::cached;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 #[test]
 fn delete_memoized_with_arguments_drops_one_call() {
@@ -80,6 +81,29 @@ fn a_method_is_deleted_for_one_instance_or_for_all() {
     assert_eq!([adders[1].total(), adders[2].total()], [values[1], values[2]]);
     Adder::total_invalidate_all();
     assert!(adders.iter().all(|adder| !adder.total_contains()));
+}
+
+/// `delete_memoized(adder.shifted)` of a method that takes arguments: there a new token for the instance. Here the key has such a
+/// number, where the program keeps it with the instance. Old entries stay until they expire or are evicted.
+#[test]
+fn all_calls_of_one_instance_are_outdated_by_its_generation() {
+    struct Shelf {
+        id: u32,
+        generation: AtomicU32,
+    }
+    impl Shelf {
+        #[cached(key = (self.id, self.generation.load(SeqCst), n))]
+        fn book(&self, n: u32) -> String {
+            format!("book {n} of shelf {}, run {}", self.id, RUNS.up())
+        }
+    }
+    let [one, two] = [1, 2].map(|id| Shelf { id, generation: AtomicU32::new(0) });
+    let values = |shelf: &Shelf| [1, 2, 3].map(|n| shelf.book(n));
+    let (of_one, of_two) = (values(&one), values(&two));
+    assert_eq!((values(&one), values(&two)), (of_one.clone(), of_two.clone()));
+    one.generation.fetch_add(1, SeqCst);
+    assert!(values(&one).iter().zip(&of_one).all(|(new, old)| new != old));
+    assert_eq!(values(&two), of_two);
 }
 
 #[test]
