@@ -43,3 +43,23 @@ fn a_value_that_is_stale_is_loaded_again() {
     assert!(!f::contains(1));
     assert_eq!((f(1), f(1)), ((2, 12), (2, 12)));
 }
+
+/// `f.cache_timeout = …`.
+#[test]
+fn the_timeout_can_be_changed_while_the_program_runs() {
+    #[cached(timeout = 300)]
+    fn f(n: u32) -> u32 {
+        n
+    }
+    let clock = MockClock::install();
+    f(1);
+    f::set_timeout(10 * SECOND).unwrap();
+    f(2);
+    clock.advance(10 * SECOND);
+    assert_eq!((f::contains(1), f::contains(2)), (true, false), "what was stored before keeps its time");
+    assert!(f::set_timeout(Duration::ZERO).is_err(), "there, that is for ever");
+    f::set_timeout(None).unwrap();
+    f(2);
+    clock.advance(10 * SECOND);
+    assert!(f::contains(2), "the attribute's again");
+}
