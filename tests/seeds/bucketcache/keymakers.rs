@@ -41,7 +41,7 @@ fn a_key_maker_may_fail() {
 }
 
 /// `StreamingDefaultKeyMaker`, there through a file: here every key is hashed while it is serialized. That it takes no memory
-/// is measured in `bucket_key_memory`.
+/// is measured in `bucket_large_keys`.
 #[test]
 fn a_large_key_is_a_key() {
     let bucket = bucket("large key");
