@@ -1,5 +1,6 @@
 //! The `Cache` of walrus, on Redis: its dictionary, `@cached`, `@cached_property` and `@cache_async`.
 
+mod background;
 mod decorator;
 mod dictionary;
 mod off;
