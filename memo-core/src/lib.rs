@@ -38,7 +38,7 @@ pub use pending::Pending;
 pub use stats::Stats;
 
 #[cfg(feature = "shared")]
-pub use bucket::{Bucket, Deferred, KeyBy, KeyMaker, Pruned, WholeKey};
+pub use bucket::{Bucket, BucketStats, Deferred, KeyBy, KeyMaker, Pruned, WholeKey};
 #[cfg(feature = "shared")]
 pub use key::Key;
 #[cfg(feature = "shared")]

@@ -1,6 +1,7 @@
 //! The container door to any cache: values under keys of any type, by hand.
 
 mod change;
+mod counts;
 mod deferred;
 mod key;
 mod lifetime;
@@ -12,6 +13,7 @@ mod unload;
 mod values;
 mod without_value;
 
+pub use counts::BucketStats;
 pub use deferred::Deferred;
 pub use key::{KeyBy, KeyMaker, WholeKey};
 pub use prune::Pruned;
@@ -135,6 +137,24 @@ impl<V, C, M> Bucket<V, C, M> {
     #[must_use]
     pub fn current_timeout(&self) -> Option<Duration> {
         self.place.timeout.get()
+    }
+
+    /// What this bucket and its clones did so far: keys that had a value or had none, and values that were stored. An
+    /// operation that failed counts as nothing.
+    ///
+    /// ```
+    /// # use memo_core as memokit;
+    /// # fn example(bucket: memokit::Bucket<u32>) -> Result<(), memokit::Error> {
+    /// bucket.set("a", &1)?;
+    /// bucket.get_many(["a", "b"])?;
+    /// let stats = bucket.stats();
+    /// assert_eq!((stats.hits, stats.misses, stats.writes), (1, 1, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> BucketStats {
+        self.place.counts.read()
     }
 
     /// Stores with another codec; entries of a codec are not read by another.

@@ -1,6 +1,7 @@
 //! Where the entries of a bucket are: its cache, its prefix, its timeout and its memory. About bytes, whatever their type.
 
 use super::change::{Circle, Entries};
+use super::counts::Counts;
 use super::lifetime::Timeout;
 use super::memory::Memory;
 use crate::Error;
@@ -21,12 +22,14 @@ pub(super) struct Place {
     pub(super) timeout: Arc<Timeout>,
     pub(super) memory: Option<Arc<Memory>>,
     pub(super) circle: Arc<Circle>,
+    /// Shared by the clones too.
+    pub(super) counts: Arc<Counts>,
 }
 
 impl Place {
     pub(super) fn new(cache: Arc<dyn Cache>, prefix: Prefix) -> Self {
         let circle = Circle::of(&cache, &prefix);
-        Place { cache, prefix, timeout: Arc::new(Timeout::none()), memory: None, circle }
+        Place { cache, prefix, timeout: Arc::new(Timeout::none()), memory: None, circle, counts: Arc::default() }
     }
 
     /// What `decode` makes of the bytes under a key; `None` of bytes that are no value of the bucket.
@@ -36,17 +39,18 @@ impl Place {
         decode: impl Fn(&[u8]) -> Option<V> + Send + Sync,
     ) -> Result<Option<V>, Error> {
         let Some(memory) = self.memory.as_deref() else {
-            return Ok(I::read(&*self.cache, key, Want::Bytes, |found| decode(found.bytes)).await?.flatten());
+            let found = I::read(&*self.cache, key, Want::Bytes, |found| decode(found.bytes)).await?;
+            return Ok(self.counts.asked(found.flatten()));
         };
         if let Some(value) = memory.get(key).and_then(|bytes| decode(&bytes)) {
-            return Ok(Some(value));
+            return Ok(self.counts.asked(Some(value)));
         }
         let before = memory.before(key);
         let found = I::read(&*self.cache, key, Want::BytesAndTimeToLive, |found| {
             let value = decode(found.bytes)?;
             Some((value, Arc::from(found.bytes), memory.until(key, &found)))
         });
-        Ok(found.await?.flatten().map(|(value, bytes, until)| {
+        Ok(self.counts.asked(found.await?.flatten()).map(|(value, bytes, until)| {
             memory.keep(key, before, bytes, until);
             value
         }))
@@ -69,12 +73,14 @@ impl Place {
                 values[position] = bytes.and_then(|bytes| decode(&keys[position], &bytes));
             }
         }
-        Ok(values)
+        Ok(values.into_iter().map(|value| self.counts.asked(value)).collect())
     }
 
     pub(super) async fn write<I: Io>(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<(), Error> {
         let _change = self.circle.change(Entries::One(key));
-        I::set(&*self.cache, key, bytes, timeout).await
+        I::set(&*self.cache, key, bytes, timeout).await?;
+        self.counts.wrote(1);
+        Ok(())
     }
 
     pub(super) async fn write_many<I: Io>(
@@ -83,12 +89,16 @@ impl Place {
         timeout: Option<Duration>,
     ) -> Result<(), Error> {
         let _change = self.circle.change(Entries::Pairs(pairs));
-        I::set_many(&*self.cache, pairs, timeout).await
+        I::set_many(&*self.cache, pairs, timeout).await?;
+        self.counts.wrote(pairs.len());
+        Ok(())
     }
 
     pub(super) async fn add<I: Io>(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
         let _change = self.circle.change(Entries::One(key));
-        I::add(&*self.cache, key, bytes, timeout).await
+        let added = I::add(&*self.cache, key, bytes, timeout).await?;
+        self.counts.wrote(usize::from(added));
+        Ok(added)
     }
 
     pub(super) async fn remove<I: Io>(&self, key: &str) -> Result<bool, Error> {
