@@ -1,12 +1,12 @@
 //! What options that look at a value say of it, as closures for the core. Where errors are stored, the value is a whole
 //! `Result`: `cache_err` speaks of its error, and all other options of its `Ok`.
 
-use super::site::Site;
+use super::site::{Site, located};
 use crate::args::CacheErr;
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::Type;
 use syn::spanned::Spanned;
+use syn::{Expr, Type};
 
 impl Site<'_> {
     /// Whether a loaded value is to be stored, and for how long, as a closure over `&value`.
@@ -18,8 +18,7 @@ impl Site<'_> {
             conditions.push(quote_spanned!(span=> #private::MaybeNone::is_present(__memokit_value)));
         }
         if let Some(predicate) = &self.options.cache_if {
-            let predicate = &predicate.value;
-            conditions.push(quote!(#private::agrees(__memokit_value, #predicate)));
+            conditions.push(self.ask(&quote!(agrees), &predicate.value));
         }
         let all = conditions.is_empty();
         let value = match self.timeout_with() {
@@ -74,12 +73,15 @@ impl Site<'_> {
         self.model.value().filter(|_| !self.options.stores_errors())
     }
 
+    /// Asks an expression of the attribute, at whose place it is reported if it is of a wrong type.
+    fn ask(&self, function: &TokenStream, expression: &Expr) -> TokenStream {
+        let span = Span::call_site().located_at(expression.span());
+        let (private, function) = (located(&self.private, span), located(function, span));
+        quote_spanned!(span=> #private::#function(__memokit_value, #expression))
+    }
+
     fn timeout_with(&self) -> Option<TokenStream> {
-        let private = &self.private;
-        self.options.timeout_with.as_ref().map(|timeout| {
-            let timeout = &timeout.value;
-            quote!(#private::keep_for(__memokit_value, #timeout))
-        })
+        self.options.timeout_with.as_ref().map(|timeout| self.ask(&quote!(keep_for), &timeout.value))
     }
 
     /// A closure over what is stored, from an expression over a `__memokit_value` and one over a `__memokit_error`.
