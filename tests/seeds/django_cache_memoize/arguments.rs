@@ -20,7 +20,7 @@ fn a_second_call_with_the_same_arguments_does_not_run_the_body() {
 #[test]
 fn floating_point_numbers_are_arguments() {
     static RUNS: Runs = Runs::new();
-    #[cached(key = (x.to_bits(), y.to_bits()))]
+    #[cached]
     fn product(x: f64, y: f64) -> f64 {
         RUNS.up();
         x * y
@@ -30,6 +30,11 @@ fn floating_point_numbers_are_arguments() {
     assert_eq!(RUNS.count(), 1);
     product(1.500_000_1, 2.0);
     assert_eq!(RUNS.count(), 2);
+    product(f64::NAN, 0.0);
+    product(f64::NAN, 0.0);
+    assert_eq!(RUNS.count(), 3, "a NaN is a call like any other");
+    product(f64::NAN, -0.0);
+    assert_eq!(RUNS.count(), 4, "and these zeros are two: a function can tell them apart");
 }
 
 #[test]
