@@ -301,12 +301,7 @@ impl<P: SerializeParts> serde::Serialize for Borrowed<P> {
     }
 }
 
-/// A way to look a key up: the arguments by reference, or a key that is owned already.
-pub(crate) trait Lookup<K>: Hash + Equivalent<K> {
-    fn to_key(&self) -> K;
-}
-
-/// [`Parts`] as a [`Lookup`].
+/// [`Parts`] as what finds their owned form in a table.
 #[derive(Clone, Copy)]
 pub(crate) struct Borrowed<P>(pub(crate) P);
 
@@ -321,33 +316,6 @@ impl<P: Parts> Equivalent<P::Owned> for Borrowed<P> {
     #[inline]
     fn equivalent(&self, key: &P::Owned) -> bool {
         self.0.are(key)
-    }
-}
-
-impl<P: Parts> Lookup<P::Owned> for Borrowed<P> {
-    fn to_key(&self) -> P::Owned {
-        self.0.to_owned()
-    }
-}
-
-/// An owned key as a [`Lookup`].
-pub(crate) struct Owned<'a, K>(pub(crate) &'a K);
-
-impl<K: Hash> Hash for Owned<'_, K> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
-    }
-}
-
-impl<K: Eq> Equivalent<K> for Owned<'_, K> {
-    fn equivalent(&self, key: &K) -> bool {
-        self.0 == key
-    }
-}
-
-impl<K: Clone + Eq + Hash> Lookup<K> for Owned<'_, K> {
-    fn to_key(&self) -> K {
-        self.0.clone()
     }
 }
 
@@ -375,7 +343,6 @@ mod tests {
         let expected = (String::from("ab"), (Some(String::from("c")), (7, (vec![1, 2, 3], (String::from("d"), ())))));
         assert_eq!(owned, expected);
         assert_eq!(hash_of(&state, Borrowed(parts)), hash_of(&state, &owned));
-        assert_eq!(hash_of(&state, Owned(&owned)), hash_of(&state, &owned));
         assert!(Borrowed(parts).equivalent(&owned));
         let other = (String::from("a"), (Some(String::from("bc")), owned.1.1.clone()));
         assert!(!Borrowed(parts).equivalent(&other));

@@ -196,21 +196,22 @@ impl Options {
 /// What other caches call an option.
 fn familiar(wrong: &str) -> Option<&'static str> {
     Some(match wrong {
-        "ttl" | "ttl_secs" | "time" | "time_to_live" | "expires" | "expire" | "lifetime" | "duration" => "timeout",
+        "ttl" | "ttl_secs" | "ttl_millis" | "time" | "time_to_live" | "expires" | "expire" | "lifetime"
+        | "duration" => "timeout",
         "size" | "max_size" | "max_capacity" | "maxsize" | "max_entries" | "limit" => "capacity",
         "skip" | "args_to_ignore" | "exclude" => "ignore",
-        "backend" | "store" | "cache_alias" => "cache",
-        "unless" | "nocache" => "bypass",
-        "forced_update" | "force_refresh" => "refresh",
+        "backend" | "store" | "cache_alias" | "redis" | "disk" => "cache",
+        "unless" => "bypass",
+        "forced_update" | "force_refresh" | "nocache" => "refresh",
         "weigher" | "weight" => "weigh",
         "max_bytes" | "weight_capacity" => "max_weight",
         "hit_callable" => "on_hit",
         "miss_callable" => "on_miss",
         "eviction_listener" | "on_eviction" | "on_remove" => "on_evict",
-        "convert" | "args_rewrite" | "key_fn" => "key",
+        "convert" | "args_rewrite" | "key_fn" | "key_generator_callable" => "key",
         "sync_writes" => "single_flight",
         "thread_local" | "unsync" | "unsync_reads" => "scope",
-        "name" | "key_prefix" | "namespace" => "prefix",
+        "name" | "key_prefix" | "namespace" | "make_name" | "cache_prefix_block" => "prefix",
         "response_filter" => "cache_if",
         "cache_exceptions" | "cache_errors" => "cache_err",
         "is_stale" | "is_valid" => "valid_if",

@@ -8,8 +8,8 @@ pub(crate) use thread::ThreadLocal;
 
 use crate::clock::{self, Tick};
 use crate::events::Cause;
-use crate::lookup::{Lookup, Owned};
 use crate::weight::{ByWeight, Weighing};
+use equivalent::Equivalent;
 use foldhash::fast::RandomState;
 use quick_cache::{Lifecycle, OptionsBuilder, sync::Cache};
 use std::cell::RefCell;
@@ -146,12 +146,12 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
 
     /// The entry, fresh or expired.
     #[inline]
-    pub(crate) fn get(&self, key: &impl Lookup<K>) -> Option<Entry<V>> {
+    pub(crate) fn get(&self, key: &(impl Hash + Equivalent<K>)) -> Option<Entry<V>> {
         self.engine.get(key)
     }
 
     /// The entry, without marking it as used.
-    pub(crate) fn peek(&self, key: &impl Lookup<K>) -> Option<Entry<V>> {
+    pub(crate) fn peek(&self, key: &K) -> Option<Entry<V>> {
         self.engine.peek(key)
     }
 
@@ -160,7 +160,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
             self.since_sweep.fetch_add(1, Ordering::Relaxed);
         }
         // The engine would drop a replaced value inside its lock.
-        let mut pushed_out = PushedOut { replaced: self.engine.remove(&Owned(&key)), ..PushedOut::default() };
+        let mut pushed_out = PushedOut { replaced: self.take(&key, &|_| true), ..PushedOut::default() };
         if self.weighing.as_ref().is_some_and(|weighing| weighing.weight_of(&key) > self.engine.capacity()) {
             // What it would have replaced is gone.
             self.has_dropped.store(true, Ordering::Relaxed);
@@ -186,13 +186,18 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
         if self.weighing.is_some() { self.engine.weight() } else { 0 }
     }
 
-    pub(crate) fn remove(&self, key: &impl Lookup<K>) -> Option<(K, Entry<V>)> {
-        self.note_drop(self.engine.remove(key))
+    pub(crate) fn remove(&self, key: &K) -> Option<(K, Entry<V>)> {
+        self.note_drop(self.take(key, &|_| true))
+    }
+
+    /// Takes an entry out if it is such. The one way out, so that the engine's is compiled once for a function.
+    fn take(&self, key: &K, is: &dyn Fn(&Entry<V>) -> bool) -> Option<(K, Entry<V>)> {
+        self.engine.remove_if(key, is)
     }
 
     /// Takes the entry out unless it is fresh: another caller may have stored a new one since it was seen expired.
-    pub(crate) fn remove_expired(&self, key: &impl Lookup<K>) -> Option<Gone<K, V>> {
-        let removed = self.note_drop(self.engine.remove_if(key, |entry| !entry.is_fresh()));
+    pub(crate) fn remove_expired(&self, key: &K) -> Option<Gone<K, V>> {
+        let removed = self.note_drop(self.take(key, &|entry| !entry.is_fresh()));
         removed.map(|(key, entry)| Gone { key, entry, cause: Cause::Expired })
     }
 
@@ -210,16 +215,16 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
 
     /// Drops the entry if it is the one that was seen, as far as its times tell. Another one that goes for its sake is
     /// a load more.
-    pub(crate) fn remove_same(&self, key: &impl Lookup<K>, seen: &Entry<V>) {
+    pub(crate) fn remove_same(&self, key: &K, seen: &Entry<V>) {
         let is_same = |entry: &Entry<V>| entry.created == seen.created && entry.deadline == seen.deadline;
-        drop(self.engine.remove_if(key, is_same));
+        drop(self.note_drop(self.take(key, &is_same)));
     }
 
     /// Drops every entry that is there now.
     pub(crate) fn clear(&self) {
         self.has_dropped.store(true, Ordering::Relaxed);
         for key in self.keys(&|_| true) {
-            drop(self.remove(&Owned(&key)));
+            drop(self.remove(&key));
         }
     }
 
@@ -247,7 +252,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Local<K, V> {
         let due = stored >= SWEEP_AFTER.max(self.engine.len().saturating_sub(stored));
         if due && self.since_sweep.swap(0, Ordering::Relaxed) >= stored {
             for key in self.keys(&|entry| !entry.is_fresh()) {
-                if let Some(expired) = self.remove_expired(&Owned(&key)) {
+                if let Some(expired) = self.remove_expired(&key) {
                     gone(expired);
                 }
             }
@@ -270,7 +275,7 @@ mod tests {
             assert_eq!(local.insert(key, entry(key)).evicted(), 0);
         }
         assert_eq!(local.len(), 50_000);
-        assert!((0..50_000).all(|key| local.get(&Owned(&key)).is_some_and(|found| found.value == key)));
+        assert!((0..50_000).all(|key| local.get(&key).is_some_and(|found| found.value == key)));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::io::{Blocking, Io, Tasks, ready};
 use super::valid;
 use super::{Entered, Join, Looked, Memo, Origin};
 use crate::local::Entry;
-use crate::lookup::{Borrowed, Lookup, Owned, Parts};
+use crate::lookup::{Borrowed, Parts};
 use crate::outcome::Outcome;
 use crate::stats::Count;
 use std::hash::Hash;
@@ -94,7 +94,7 @@ where
         false => memo.get(&key),
     };
     match looked {
-        Looked::Fresh(entry) if valid::is_hit(outcome, function, memo, &key, &entry) => {
+        Looked::Fresh(entry) if valid::is_hit(outcome, function, memo, || parts.to_owned(), &entry) => {
             door.note(|facts| facts.local_hit(entry.created, entry.deadline));
             Started::Hit(local_hit::<O>(function, entry))
         }
@@ -164,8 +164,9 @@ where
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
-    let key = Borrowed(parts);
     let door = make_door.make(function, parts);
+    // Owned from here on, so that what follows is compiled for one form of the key.
+    let key = parts.to_owned();
     if join == Join::Any
         && let Some(gone) = memo.take_expired(&key)
     {
@@ -176,7 +177,7 @@ where
     }
     Started::Open(match memo.scout(function, &key) {
         Ok(flight) => Open::Follow(Follower { function, memo, outcome, flight, door }),
-        Err(next) => Open::Seek(Seeker { function, memo, outcome, key: key.to_key(), door, next }),
+        Err(next) => Open::Seek(Seeker { function, memo, outcome, key, door, next }),
     })
 }
 
@@ -184,7 +185,7 @@ fn enter<O, K, D>(
     function: &'static Function,
     memo: &'static Memo<K, O::Value>,
     outcome: O,
-    key: &impl Lookup<K>,
+    key: &K,
     door: D,
     join: Join,
     asked: Asked,
@@ -198,7 +199,7 @@ where
     let join = if function.single_flight || refreshes { join } else { Join::Alone };
     loop {
         return match memo.enter(function, key, join) {
-            Entered::Found(entry) if valid::is_hit(outcome, function, memo, key, &entry) => {
+            Entered::Found(entry) if valid::is_hit(outcome, function, memo, || key.clone(), &entry) => {
                 door.note(|facts| facts.local_hit(entry.created, entry.deadline));
                 Started::Hit(local_hit::<O>(function, entry))
             }
@@ -206,7 +207,7 @@ where
             Entered::Found(_) => continue,
             // The body runs already and is not waited for, because it is what calls: for a guard, that is a run.
             Entered::Lead(flight) if O::ONCE && !flight.joinable => {
-                memo.finish(flight, None, Origin::Loaded, &|| Ending::Abandoned, &mut drop);
+                memo.finish(&flight, None, Origin::Loaded, &|| Ending::Abandoned, &mut drop);
                 return match O::mark(0) {
                     Some(mark) => {
                         let entry = entry(mark, None);
@@ -332,7 +333,7 @@ pub struct Follower<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     function: &'static Function,
     memo: &'static Memo<K, O::Value>,
     outcome: O,
-    flight: Arc<Flight<K, O::Value>>,
+    flight: Arc<Flight>,
     door: D,
 }
 
@@ -343,9 +344,13 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
         self.answer(ending)
     }
 
-    fn answer(self, ending: Ending<O::Value>) -> Result<O::Return, Started<O, K, D>> {
+    fn answer(self, ending: Ending) -> Result<O::Return, Started<O, K, D>> {
         let returned = match ending {
-            Ending::Value(value) => O::from_value(value),
+            Ending::Value(value) => match value.downcast_ref::<O::Value>() {
+                Some(value) => O::from_value(value.clone()),
+                // A memo has values of one type.
+                None => return Err(self.lead(Join::Alone)),
+            },
             Ending::Error(error) => match O::from_shared_error(&error) {
                 Some(returned) => returned,
                 // Functions of one prefix share a memo and may fail with different types.
@@ -361,7 +366,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
     }
 
     fn lead(self, join: Join) -> Started<O, K, D> {
-        enter(self.function, self.memo, self.outcome, &Owned(&self.flight.key), self.door, join, Asked::NotYet)
+        enter(self.function, self.memo, self.outcome, self.flight.key(), self.door, join, Asked::NotYet)
     }
 }
 
@@ -393,6 +398,6 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Seeker<O, K, D> {
                 Asked::Failed
             }
         };
-        Err(enter(function, memo, outcome, &Owned(&key), door, Join::Any, asked))
+        Err(enter(function, memo, outcome, &key, door, Join::Any, asked))
     }
 }

@@ -5,11 +5,10 @@ use super::door::Door;
 use super::function::Function;
 use super::io::Io;
 use super::operations::Operation;
-use super::{Memo, may_wait};
+use super::{Memo, is, may_wait};
 use crate::clock::{self, Tick};
 use crate::explain::{Explanation, LoadState, LocalState, Steered};
 use crate::local::Entry;
-use crate::lookup::{Lookup, Owned};
 use crate::outcome::Outcome;
 use std::hash::Hash;
 
@@ -18,7 +17,6 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     /// expressions gave.
     pub async fn explain<I: Io>(self, bypass: bool, refresh: bool) -> Explanation {
         let Operation { function, memo, key, door, outcome } = self;
-        let key = Owned(&key);
         let shared = door.explain::<I>(|value| outcome.is_valid(value)).await;
         Explanation {
             function: function.name(),
@@ -32,12 +30,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     }
 }
 
-fn local_state<K, V>(
-    function: &Function,
-    memo: &Memo<K, V>,
-    key: &impl Lookup<K>,
-    is_valid: impl FnOnce(&V) -> bool,
-) -> LocalState
+fn local_state<K, V>(function: &Function, memo: &Memo<K, V>, key: &K, is_valid: impl FnOnce(&V) -> bool) -> LocalState
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
@@ -73,9 +66,10 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    fn load_state(&self, function: &Function, key: &impl Lookup<K>) -> LoadState {
-        let loads = self.flights.lock(key);
-        match loads.joinable(key).filter(|_| function.single_flight) {
+    fn load_state(&self, function: &Function, key: &K) -> LoadState {
+        let is = is(key);
+        let loads = self.flights.lock(self.flights.hash(key), &is);
+        match loads.joinable().filter(|_| function.single_flight) {
             Some(flight) if may_wait(function, flight) => LoadState::Joinable,
             Some(_) => LoadState::Apart,
             None => LoadState::None,

@@ -1,27 +1,38 @@
 //! One load under way: its leader, its followers, and how it ends.
+//!
+//! Key and value have no types here, so that all this is compiled once and not again for each function.
 
-use super::{Origin, Storing};
+use super::Origin;
 use crate::outcome::SharedError;
 use crate::sync::{Condvar, Mutex};
+use std::any::Any;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+/// A key whose type its memo knows.
+pub(crate) type AnyKey = dyn Any + Send + Sync;
+
 /// One load of one key, from the moment a caller took the lead until it ended.
-pub struct Flight<K, V> {
-    pub(crate) key: K,
+pub struct Flight {
+    key: Box<AnyKey>,
+    /// By the hasher of the table.
+    pub(crate) hash: u64,
+    /// Whether another key, of the same type, is equal.
+    is_key: fn(&AnyKey, &AnyKey) -> bool,
     /// The order in which the memo's loads began.
     pub(crate) number: u64,
     /// Whether other callers of the key may wait for it.
     pub(crate) joinable: bool,
     /// Whether a task leads it, which may need the thread that would wait for it.
     pub(crate) by_task: bool,
-    state: Mutex<State<V>>,
+    state: Mutex<State>,
     changed: Condvar,
 }
 
-struct State<V> {
-    phase: Phase<V>,
+struct State {
+    phase: Phase,
     /// The key was invalidated, or stored by a younger load: this load must not store.
     doomed: bool,
     /// A newer value was stored: what this load may have fetched from the shared level is old, what it loads is not.
@@ -29,17 +40,18 @@ struct State<V> {
     wakers: Vec<Waker>,
 }
 
-enum Phase<V> {
+enum Phase {
     Loading,
     /// The leader writes to the shared level. Whoever dooms the load now must wait for the write to be over.
     Storing,
-    Ended(Ending<V>),
+    Ended(Ending),
 }
 
 /// How a load ended, for its followers.
 #[derive(Clone)]
-pub enum Ending<V> {
-    Value(V),
+pub enum Ending {
+    /// The value, whose type the memo knows. Each follower copies it.
+    Value(Arc<dyn Any + Send + Sync>),
     Error(SharedError),
     /// The body returned something that can't be copied: every follower loads for itself, at once.
     Unshared,
@@ -47,10 +59,18 @@ pub enum Ending<V> {
     Abandoned,
 }
 
-impl<K, V: Clone> Flight<K, V> {
-    pub(crate) fn new(key: K, number: u64, joinable: bool, by_task: bool) -> Self {
+impl Flight {
+    pub(crate) fn new<K: Eq + Send + Sync + 'static>(
+        key: K,
+        hash: u64,
+        number: u64,
+        joinable: bool,
+        by_task: bool,
+    ) -> Self {
         Flight {
-            key,
+            key: Box::new(key),
+            hash,
+            is_key: |one, other| matches!((one.downcast_ref::<K>(), other.downcast_ref::<K>()), (Some(a), Some(b)) if a == b),
             number,
             joinable,
             by_task,
@@ -62,6 +82,24 @@ impl<K, V: Clone> Flight<K, V> {
             }),
             changed: Condvar::new(),
         }
+    }
+
+    /// The key.
+    ///
+    /// # Panics
+    /// If it is of another type: a memo has keys of one type.
+    pub(crate) fn key<K: 'static>(&self) -> &K {
+        self.key.downcast_ref().expect("a key of the memo's own type")
+    }
+
+    /// Whether this is a load of the key that `is` says yes to.
+    pub(crate) fn is_of(&self, is: &dyn Fn(&AnyKey) -> bool) -> bool {
+        is(&*self.key)
+    }
+
+    /// Whether a key is that of this load.
+    pub(crate) fn is_for(&self, key: &AnyKey) -> bool {
+        (self.is_key)(&*self.key, key)
     }
 
     /// Forbids this load to store; whether it is storing right now.
@@ -100,11 +138,30 @@ impl<K, V: Clone> Flight<K, V> {
     }
 
     /// Ends the load and lets every follower go.
-    pub(crate) fn end(&self, ending: Ending<V>) {
+    pub(crate) fn end(&self, ending: Ending) {
         self.change(Phase::Ended(ending));
     }
 
-    fn change(&self, phase: Phase<V>) {
+    /// Ends the load for its followers, if it has any, also if copying the value for them panics: then one of them leads.
+    /// It has left the table, so nobody can come any more.
+    pub(crate) fn tell(self: &Arc<Self>, ending: &dyn Fn() -> Ending) {
+        struct EndsAnyway<'a>(Option<&'a Flight>);
+        impl Drop for EndsAnyway<'_> {
+            fn drop(&mut self) {
+                if let Some(flight) = self.0 {
+                    flight.end(Ending::Abandoned);
+                }
+            }
+        }
+        if Arc::strong_count(self) > 1 {
+            let mut ends = EndsAnyway(Some(self));
+            let ending = ending();
+            ends.0 = None;
+            self.end(ending);
+        }
+    }
+
+    fn change(&self, phase: Phase) {
         let (wakers, _before) = {
             let mut state = self.state.lock();
             let before = std::mem::replace(&mut state.phase, phase);
@@ -116,7 +173,7 @@ impl<K, V: Clone> Flight<K, V> {
     }
 
     /// Waits for the end, with the thread.
-    pub(crate) fn wait(&self) -> Ending<V> {
+    pub(crate) fn wait(&self) -> Ending {
         let mut state = self.state.lock();
         loop {
             if let Phase::Ended(ending) = &state.phase {
@@ -127,7 +184,7 @@ impl<K, V: Clone> Flight<K, V> {
     }
 
     /// Waits for the end, as a task.
-    pub(crate) async fn wait_async(&self) -> Ending<V> {
+    pub(crate) async fn wait_async(&self) -> Ending {
         poll_fn(|context| {
             let mut state = self.state.lock();
             match &state.phase {
@@ -137,10 +194,9 @@ impl<K, V: Clone> Flight<K, V> {
         })
         .await
     }
-}
 
-impl<K: Send + Sync, V: Clone + Send + Sync> Storing for Flight<K, V> {
-    fn wait_stored(&self, at_most: Duration) -> bool {
+    /// Waits with the thread until the load does not write to the shared level; `false` if it took longer than `at_most`.
+    pub(crate) fn wait_stored(&self, at_most: Duration) -> bool {
         let mut state = self.state.lock();
         while matches!(state.phase, Phase::Storing) {
             if self.changed.wait_for(&mut state, at_most).timed_out() {
@@ -150,7 +206,8 @@ impl<K: Send + Sync, V: Clone + Send + Sync> Storing for Flight<K, V> {
         true
     }
 
-    fn poll_stored(&self, context: &mut Context<'_>) -> Poll<()> {
+    /// Waits as a task until the load does not write to the shared level.
+    pub(crate) fn poll_stored(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state.lock();
         match state.phase {
             Phase::Storing => state.wait_with(context.waker()),
@@ -159,7 +216,7 @@ impl<K: Send + Sync, V: Clone + Send + Sync> Storing for Flight<K, V> {
     }
 }
 
-impl<V> State<V> {
+impl State {
     /// Remembers who to wake. A task that is dropped leaves a waker behind, which wakes nobody.
     fn wait_with<T>(&mut self, waker: &Waker) -> Poll<T> {
         if !self.wakers.iter().any(|known| known.will_wake(waker)) {
@@ -176,21 +233,22 @@ mod tests {
 
     #[test]
     fn followers_get_the_value_in_threads_and_tasks() {
-        let flight = Flight::new((), 0, true, false);
+        let flight = Flight::new((), 0, 0, true, false);
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| flight.wait());
             let mut task = pin!(flight.wait_async());
             let mut context = Context::from_waker(Waker::noop());
             assert!(task.as_mut().poll(&mut context).is_pending());
-            flight.end(Ending::Value(7));
-            assert!(matches!(task.poll(&mut context), Poll::Ready(Ending::Value(7))));
-            assert!(matches!(waiting.join().expect("no panic"), Ending::Value(7)));
+            let is_seven = |ending| matches!(ending, Ending::Value(value) if value.downcast_ref() == Some(&7_u8));
+            flight.end(Ending::Value(Arc::new(7_u8)));
+            let Poll::Ready(ending) = task.poll(&mut context) else { panic!("the load has ended") };
+            assert!(is_seven(ending) && is_seven(waiting.join().expect("no panic")));
         });
     }
 
     #[test]
     fn a_doomed_load_does_not_start_to_store() {
-        let flight = Flight::<(), u8>::new((), 0, true, false);
+        let flight = Flight::new((), 0, 0, true, false);
         assert!(flight.start_storing());
         assert!(flight.doom(), "it is storing");
         flight.stop_storing();

@@ -4,12 +4,13 @@
 //! the same step in which it stores, and an invalidation dooms what is in it. So a value whose load began before an
 //! invalidation is never stored after it.
 //!
+//! It knows no types, as a [`Flight`] does not: which key is meant is said by its hash and a function that knows it.
+//!
 //! Lock order: a shard of this table, then a flight's state, then the engine of the local level. Inside these locks
 //! runs no code of users but `Hash`, `Eq` and `Clone` of keys, and `Clone` of values.
 
-use super::Storing;
-use super::flight::Flight;
-use crate::lookup::Lookup;
+use super::Origin;
+use super::flight::{AnyKey, Flight};
 use crate::sync::{Mutex, MutexGuard};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -18,18 +19,18 @@ use std::sync::Arc;
 
 const SHARDS: usize = 16;
 
-struct Shard<K, V> {
-    table: HashTable<Arc<Flight<K, V>>>,
+struct Shard {
+    table: HashTable<Arc<Flight>>,
     /// The number of the next load. Only loads of one key are compared, and those are of one shard.
     next: u64,
 }
 
-pub(crate) struct Flights<K, V> {
-    shards: [Mutex<Shard<K, V>>; SHARDS],
+pub(crate) struct Flights {
+    shards: [Mutex<Shard>; SHARDS],
     hasher: RandomState,
 }
 
-impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Flights<K, V> {
+impl Flights {
     pub(crate) fn new() -> Self {
         Flights {
             shards: std::array::from_fn(|_| Mutex::new(Shard { table: HashTable::new(), next: 0 })),
@@ -37,21 +38,30 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Fli
         }
     }
 
-    /// The loads of the keys that share a shard with this one, locked.
-    pub(crate) fn lock<L: Lookup<K>>(&self, key: &L) -> Loads<'_, K, V> {
-        let hash = self.hasher.hash_one(key);
-        Loads { flights: self, hash, shard: self.shards[shard(hash)].lock() }
+    /// What a key is called in [`lock`](Flights::lock).
+    pub(crate) fn hash(&self, key: &impl Hash) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    /// The loads of the keys that share a shard with the one of this hash to which `is` says yes, locked.
+    pub(crate) fn lock<'a>(&'a self, hash: u64, is: &'a dyn Fn(&AnyKey) -> bool) -> Loads<'a> {
+        Loads { hash, is, shard: self.shards[shard(hash)].lock() }
+    }
+
+    /// Takes the older loads of a flight's key out of the way before it stores; those that are writing.
+    pub(crate) fn supersede(&self, flight: &Flight) -> Vec<Arc<Flight>> {
+        self.lock(flight.hash, &|key| flight.is_for(key)).doom(flight.number)
     }
 
     /// Dooms every load, and takes out of the table all but those that are writing to the shared level; these.
-    pub(crate) fn doom_all(&self) -> Vec<Arc<dyn Storing>> {
+    pub(crate) fn doom_all(&self) -> Vec<Arc<Flight>> {
         let mut storing = Vec::new();
         for shard in &self.shards {
             let mut shard = shard.lock();
             shard.table.retain(|flight| {
                 let is_storing = flight.doom();
                 if is_storing {
-                    storing.push(Arc::clone(flight) as Arc<dyn Storing>);
+                    storing.push(Arc::clone(flight));
                 }
                 is_storing
             });
@@ -65,51 +75,58 @@ fn shard(hash: u64) -> usize {
     usize::try_from((hash >> 32) % SHARDS as u64).unwrap_or(0)
 }
 
-/// A locked shard, and the hash of the key it was locked for.
-pub(crate) struct Loads<'a, K, V> {
-    flights: &'a Flights<K, V>,
+/// A locked shard, and the key it was locked for.
+pub(crate) struct Loads<'a> {
     hash: u64,
-    shard: MutexGuard<'a, Shard<K, V>>,
+    is: &'a dyn Fn(&AnyKey) -> bool,
+    shard: MutexGuard<'a, Shard>,
 }
 
-impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Loads<'_, K, V> {
-    /// A load of this key that its callers may join.
-    pub(crate) fn joinable<L: Lookup<K>>(&self, key: &L) -> Option<&Arc<Flight<K, V>>> {
+impl Loads<'_> {
+    /// A load of the key that its callers may join.
+    pub(crate) fn joinable(&self) -> Option<&Arc<Flight>> {
         let mut loads = self.shard.table.iter_hash(self.hash);
-        loads.find(|flight| flight.joinable && key.equivalent(&flight.key) && !flight.is_doomed())
+        loads.find(|flight| flight.joinable && flight.is_of(self.is) && !flight.is_doomed())
     }
 
-    /// The number of the next load. While it stays, no load of this key has begun.
+    /// The number of the next load. While it stays, no load of the key has begun.
     pub(crate) fn next(&self) -> u64 {
         self.shard.next
     }
 
-    /// Begins a load.
-    pub(crate) fn begin(&mut self, key: K, joinable: bool, by_task: bool) -> Arc<Flight<K, V>> {
-        let number = self.shard.next;
+    /// Begins a load of the key, which is this one.
+    pub(crate) fn begin<K: Eq + Send + Sync + 'static>(
+        &mut self,
+        key: K,
+        joinable: bool,
+        by_task: bool,
+    ) -> Arc<Flight> {
+        self.add(Flight::new(key, self.hash, self.shard.next, joinable, by_task))
+    }
+
+    fn add(&mut self, flight: Flight) -> Arc<Flight> {
         self.shard.next += 1;
-        let flight = Arc::new(Flight::new(key, number, joinable, by_task));
-        let hasher = &self.flights.hasher;
-        self.shard.table.insert_unique(self.hash, Arc::clone(&flight), |flight| hasher.hash_one(&flight.key));
+        let flight = Arc::new(flight);
+        self.shard.table.insert_unique(self.hash, Arc::clone(&flight), |flight| flight.hash);
         flight
     }
 
     /// Takes a load out of the table. It may not be there any more if it was doomed.
-    pub(crate) fn leave(&mut self, flight: &Arc<Flight<K, V>>) {
+    pub(crate) fn leave(&mut self, flight: &Arc<Flight>) {
         if let Ok(found) = self.shard.table.find_entry(self.hash, |other| Arc::ptr_eq(other, flight)) {
             drop(found.remove());
         }
     }
 
-    /// Dooms the loads of this key that began before number `before`, and takes out of the table all but those that are
+    /// Dooms the loads of the key that began before number `before`, and takes out of the table all but those that are
     /// writing to the shared level; these. They stay until they end, so that whoever comes next waits for them too.
-    pub(crate) fn doom<L: Lookup<K>>(&mut self, key: &L, before: u64) -> Vec<Arc<dyn Storing>> {
-        let mut storing: Vec<Arc<dyn Storing>> = Vec::new();
-        let mut visit = |other: &Arc<Flight<K, V>>| {
-            let is_older = other.number < before && key.equivalent(&other.key);
+    pub(crate) fn doom(&mut self, before: u64) -> Vec<Arc<Flight>> {
+        let mut storing: Vec<Arc<Flight>> = Vec::new();
+        let mut visit = |other: &Arc<Flight>| {
+            let is_older = other.number < before && other.is_of(self.is);
             let stays = is_older && other.doom();
-            if stays && !storing.iter().any(|known| std::ptr::addr_eq(Arc::as_ptr(known), Arc::as_ptr(other))) {
-                storing.push(Arc::clone(other) as Arc<dyn Storing>);
+            if stays && !storing.iter().any(|known| Arc::ptr_eq(known, other)) {
+                storing.push(Arc::clone(other));
             }
             is_older && !stays
         };
@@ -119,9 +136,33 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Loa
         storing
     }
 
-    /// A newer value of this key was stored: what other loads of it have fetched is old.
-    pub(crate) fn outdate_fetches<L: Lookup<K>>(&self, key: &L) {
-        let loads = self.shard.table.iter_hash(self.hash).filter(|flight| key.equivalent(&flight.key));
+    /// Takes a load of the key out of the table. Whether it may store; then no other load of the key will overwrite that.
+    pub(crate) fn end(&mut self, flight: &Arc<Flight>, stores: bool, origin: Origin) -> bool {
+        self.leave(flight);
+        let stores = stores && flight.may_store(origin);
+        if stores {
+            // Whatever is older and still under way must not overwrite this.
+            drop(self.doom(flight.number));
+            if origin == Origin::Loaded {
+                self.outdate_fetches();
+            }
+        }
+        stores
+    }
+
+    /// The load of the key brought a newer value than all before, unless it is doomed; whether it did.
+    pub(crate) fn outdate(&mut self, flight: &Flight) -> bool {
+        let is_newest = flight.may_store(Origin::Loaded);
+        if is_newest {
+            drop(self.doom(flight.number));
+            self.outdate_fetches();
+        }
+        is_newest
+    }
+
+    /// A newer value of the key was stored: what other loads of it have fetched is old.
+    pub(crate) fn outdate_fetches(&self) {
+        let loads = self.shard.table.iter_hash(self.hash).filter(|flight| flight.is_of(self.is));
         loads.for_each(|flight| flight.outdate_fetch());
     }
 }
@@ -129,22 +170,35 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Loa
 #[cfg(all(test, not(shuttle)))]
 mod tests {
     use super::*;
-    use crate::lookup::Owned;
 
     #[test]
     fn everybody_who_dooms_a_load_that_is_writing_waits_for_it() {
-        let flights = Flights::<u8, u8>::new();
-        let writing = flights.lock(&Owned(&1)).begin(1, true, false);
-        let idle = flights.lock(&Owned(&1)).begin(1, true, false);
+        let flights = Flights::new();
+        let is = |key: &AnyKey| key.downcast_ref() == Some(&1_u8);
+        let loads = || flights.lock(flights.hash(&1_u8), &is);
+        let writing = loads().begin(1_u8, true, false);
+        let idle = loads().begin(1_u8, true, false);
         assert!(writing.start_storing());
-        assert_eq!(flights.lock(&Owned(&1)).doom(&Owned(&1), u64::MAX).len(), 1);
-        assert!(flights.lock(&Owned(&1)).joinable(&Owned(&1)).is_none(), "a doomed load is joined");
-        assert_eq!(flights.lock(&Owned(&1)).doom(&Owned(&1), u64::MAX).len(), 1, "the second one does not wait");
+        assert_eq!(loads().doom(u64::MAX).len(), 1);
+        assert!(loads().joinable().is_none(), "a doomed load is joined");
+        assert_eq!(loads().doom(u64::MAX).len(), 1, "the second one does not wait");
         assert_eq!(flights.doom_all().len(), 1);
         assert_eq!(flights.doom_all().len(), 1);
         assert!(idle.is_doomed());
         writing.stop_storing();
-        flights.lock(&Owned(&1)).leave(&writing);
+        loads().leave(&writing);
         assert!(flights.doom_all().is_empty());
+    }
+
+    #[test]
+    fn loads_of_other_keys_of_one_hash_are_let_alone() {
+        let flights = Flights::new();
+        let is = |wanted: u8| move |key: &AnyKey| key.downcast_ref() == Some(&wanted);
+        let (is_one, is_two) = (is(1), is(2));
+        let one = flights.lock(7, &is_one).begin(1_u8, true, false);
+        let two = flights.lock(7, &is_two).begin(2_u8, true, false);
+        assert!(flights.supersede(&two).is_empty() && flights.lock(7, &is_two).doom(u64::MAX).is_empty());
+        assert!(two.is_doomed() && !one.is_doomed());
+        assert!(flights.lock(7, &is_one).joinable().is_some_and(|found| Arc::ptr_eq(found, &one)));
     }
 }

@@ -3,7 +3,6 @@
 //! The path of a call is written once, as async code over an [`Io`]. With [`Blocking`] none of its futures ever
 //! waits, so the sync door runs it to the end by polling it once.
 
-use super::Storing;
 use super::flight::{Ending, Flight};
 #[cfg(feature = "shared")]
 use crate::shared::ask::Ask;
@@ -48,25 +47,23 @@ pub fn ready<F: Future>(future: F) -> F::Output {
 }
 
 pub(super) mod sealed {
-    use super::{Arc, Ending, Error, Flight, Future, Storing};
+    use super::{Arc, Ending, Error, Flight, Future};
     /// The waits there are.
     pub trait Wait: Send + Sync + 'static {
         /// Waits for a load to end.
-        fn ended<K: Send + Sync, V: Clone + Send + Sync>(
-            flight: &Flight<K, V>,
-        ) -> impl Future<Output = Ending<V>> + Send;
+        fn ended(flight: &Flight) -> impl Future<Output = Ending> + Send;
 
         /// Waits until loads have stopped writing to the shared level.
-        fn stored(loads: Vec<Arc<dyn Storing>>) -> impl Future<Output = Result<(), Error>> + Send;
+        fn stored(loads: Vec<Arc<Flight>>) -> impl Future<Output = Result<(), Error>> + Send;
     }
 }
 
 impl sealed::Wait for Blocking {
-    async fn ended<K: Send + Sync, V: Clone + Send + Sync>(flight: &Flight<K, V>) -> Ending<V> {
+    async fn ended(flight: &Flight) -> Ending {
         flight.wait()
     }
 
-    async fn stored(loads: Vec<Arc<dyn Storing>>) -> Result<(), Error> {
+    async fn stored(loads: Vec<Arc<Flight>>) -> Result<(), Error> {
         for load in loads {
             if !load.wait_stored(STORE_WAIT) {
                 return Err(Error::new(ErrorKind::Timeout, "waiting for a load to stop storing")
@@ -78,11 +75,11 @@ impl sealed::Wait for Blocking {
 }
 
 impl sealed::Wait for Tasks {
-    async fn ended<K: Send + Sync, V: Clone + Send + Sync>(flight: &Flight<K, V>) -> Ending<V> {
+    async fn ended(flight: &Flight) -> Ending {
         flight.wait_async().await
     }
 
-    async fn stored(loads: Vec<Arc<dyn Storing>>) -> Result<(), Error> {
+    async fn stored(loads: Vec<Arc<Flight>>) -> Result<(), Error> {
         for load in loads {
             poll_fn(|context| load.poll_stored(context)).await;
         }

@@ -70,7 +70,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     async fn add_mark<I: Io>(&mut self, timeout: Option<Duration>) -> Result<bool, Error> {
         let number = number();
         let (Some(flight), Some(mark)) = (&self.flight, O::mark(number)) else { return Ok(true) };
-        I::stored(self.memo.supersede(flight)).await?;
+        I::stored(self.memo.flights.supersede(flight)).await?;
         if !flight.start_storing() {
             return Ok(true);
         }

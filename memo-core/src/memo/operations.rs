@@ -10,7 +10,7 @@ use super::keep::Keep;
 use super::valid;
 use crate::Error;
 use crate::local::Entry;
-use crate::lookup::{Owned, Parts};
+use crate::lookup::Parts;
 use crate::outcome::Outcome;
 use crate::stats::Count;
 
@@ -47,7 +47,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     /// Drops the entry in this process. Whether there was a fresh one.
     pub fn invalidate_local(self) -> bool {
         self.function.count(Count::Invalidations);
-        self.memo.drop_entry(&Owned(&self.key)).0
+        self.memo.drop_entry(&self.key).0
     }
 
     /// Drops the entry at both levels. Whether there was a fresh one.
@@ -56,10 +56,10 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     /// entry. A load that began between the two may have fetched the shared entry, so the local level is told again.
     pub async fn invalidate<I: Io>(self) -> Result<bool, Error> {
         self.function.count(Count::Invalidations);
-        let (was_local, storing) = self.memo.drop_entry(&Owned(&self.key));
+        let (was_local, storing) = self.memo.drop_entry(&self.key);
         let waited = I::stored(storing).await;
         let removed = self.door.remove::<I>().await;
-        drop(self.memo.drop_entry(&Owned(&self.key)));
+        drop(self.memo.drop_entry(&self.key));
         if let Err(error) = &removed {
             self.function.report(error);
         }
@@ -69,7 +69,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
 
     /// The entry in this process that a call would hit.
     fn found_locally(&self) -> Option<Entry<O::Value>> {
-        let entry = self.memo.peek(&Owned(&self.key))?;
+        let entry = self.memo.peek(&self.key)?;
         (!O::CHECKS || self.outcome.is_valid(&entry.value)).then_some(entry)
     }
 

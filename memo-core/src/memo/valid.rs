@@ -6,7 +6,6 @@ use super::door::{Door, Fetched};
 use super::function::Function;
 use super::io::Io;
 use crate::local::Entry;
-use crate::lookup::Lookup;
 use crate::outcome::{Outcome, SharedError};
 use crate::stats::Count;
 
@@ -87,14 +86,14 @@ pub(super) fn is_hit<O: Outcome + 'static, K: MemoKey>(
     outcome: O,
     function: &Function,
     memo: &Memo<K, O::Value>,
-    key: &impl Lookup<K>,
+    key: impl FnOnce() -> K,
     entry: &Entry<O::Value>,
 ) -> bool {
     if !O::CHECKS || outcome.is_valid(&entry.value) {
         return true;
     }
     function.count(Count::Refused);
-    memo.drop_refused(key, entry);
+    memo.drop_refused(&key(), entry);
     false
 }
 

@@ -31,7 +31,6 @@ use super::note::Notes;
 use crate::clock::{self, Stopwatch, Tick};
 use crate::explain::{Explanation, LoadState, LocalState, SharedState, Steered};
 use crate::local::Entry;
-use crate::lookup::Owned;
 use crate::stats::Count;
 use key::{Borrowed, Parts};
 use memo::{Load, ThreadMemo, memo};
@@ -136,7 +135,7 @@ impl<O: Outcome, K: Key> Place<O, K> {
     /// What was stored before is old now, whether or not this load's value is stored.
     fn outdate(&self) {
         self.memo.supersede(self.load);
-        self.memo.remove(&Owned(&self.key));
+        self.memo.remove(&self.key);
     }
 }
 
@@ -154,14 +153,7 @@ impl<O: Outcome, K: Key, N: Notes> Guard<O, K, N> {
         let returned = body();
         let cost = watch.elapsed();
         let value = O::value(&returned);
-        if !self.refreshes {
-            function.count(Count::Misses);
-        }
-        function.count(Count::Loads);
-        function.counters.add(Count::LoadNanos, u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX));
-        if value.is_none() {
-            function.count(Count::LoadErrors);
-        }
+        function.count_load(cost, !self.refreshes, value.is_none());
         if let (Some(place), Some(value)) = (self.place, value) {
             let entry = fresh_entry(function, value, keep(value));
             if self.refreshes {
@@ -211,7 +203,7 @@ impl<O: Outcome, K: Key> Operation<O, K> {
     pub fn invalidate_local(self) -> bool {
         self.function.count(Count::Invalidations);
         match self.memo {
-            Some(memo) => memo.invalidate(&Owned(&self.key)),
+            Some(memo) => memo.invalidate(&self.key),
             None => {
                 self.function.threads.raise();
                 false
@@ -222,7 +214,7 @@ impl<O: Outcome, K: Key> Operation<O, K> {
     /// The value in this thread, if it is fresh.
     #[must_use]
     pub fn peek_local(self) -> Option<O::Value> {
-        let value = self.memo?.peek(&Owned(&self.key))?.value;
+        let value = self.memo?.peek(&self.key)?.value;
         self.outcome.is_valid(&value).then_some(value)
     }
 
@@ -235,7 +227,7 @@ impl<O: Outcome, K: Key> Operation<O, K> {
     /// Why the next call of these arguments in this thread would hit or miss.
     pub fn explain<I>(self, bypass: bool, refresh: bool) -> std::future::Ready<Explanation> {
         let now = clock::now();
-        let local = match self.memo.and_then(|memo| memo.look(&Owned(&self.key))) {
+        let local = match self.memo.and_then(|memo| memo.look(&self.key)) {
             None => self.function.gone_so_far(),
             Some(Entry { value, created, deadline }) => {
                 let age = now.since(created);

@@ -1,7 +1,11 @@
 //! The lead of a load: run the body, store what it returned, let the followers go.
 
+mod store;
+
+pub(super) use store::{StopStoring, entry};
+
 use super::call::{Begun, MemoKey};
-use super::context::Mark;
+use super::context::{Inside, Mark};
 use super::door::{Door, Fetched, Shared};
 use super::flight::{Ending, Flight};
 use super::function::Function;
@@ -9,7 +13,7 @@ use super::io::{Blocking, Io, Tasks, ready};
 use super::keep::{Fresh, Keep};
 use super::once::Claim;
 use super::valid;
-use super::{Finished, Memo, Origin};
+use super::{Memo, Origin};
 use crate::Error;
 use crate::clock::{self, Stopwatch, Tick};
 use crate::local::Entry;
@@ -19,6 +23,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use store::shorter;
 
 /// The lead of a load. Dropping it without [`run`](Guard::run) having ended hands the lead to a follower.
 pub struct Guard<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
@@ -26,7 +31,7 @@ pub struct Guard<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     pub(super) memo: &'static Memo<K, O::Value>,
     outcome: O,
     /// `None` once the load has ended.
-    pub(super) flight: Option<Arc<Flight<K, O::Value>>>,
+    pub(super) flight: Option<Arc<Flight>>,
     pub(super) door: D,
     refreshes: bool,
     pub(super) asked: Asked,
@@ -52,7 +57,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         function: &'static Function,
         memo: &'static Memo<K, O::Value>,
         outcome: O,
-        flight: Arc<Flight<K, O::Value>>,
+        flight: Arc<Flight>,
         door: D,
         refreshes: bool,
         asked: Asked,
@@ -95,9 +100,9 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         let keeps = self.function.local && left != Some(Duration::ZERO);
         let entry = keeps.then(|| entry(found.value.clone(), left));
         if let Some(flight) = self.flight.take() {
-            let ending = || Ending::Value(found.value.clone());
-            let finished = self.memo.finish(flight, entry, Origin::Fetched, &ending, &mut |gone| self.door.gone(gone));
-            self.count_stored(&finished);
+            let ending = || Ending::Value(Arc::new(found.value.clone()));
+            let finished = self.memo.finish(&flight, entry, Origin::Fetched, &ending, &mut |gone| self.door.gone(gone));
+            self.function.count_finished(finished);
         }
         O::from_value(found.value)
     }
@@ -158,12 +163,9 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     pub(super) fn load(&self, body: impl FnOnce() -> O::Return) -> (O::Return, Duration) {
-        let watch = Stopwatch::start();
-        let returned = {
-            let _inside = self.mark().map(Mark::enter);
-            body()
-        };
-        (returned, watch.elapsed())
+        let run = Run::start(self.mark());
+        let returned = body();
+        (returned, run.end())
     }
 
     pub(super) async fn load_async(&self, body: impl Future<Output = O::Return>) -> (O::Return, Duration) {
@@ -201,9 +203,9 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     fn end_put(&mut self, value: &O::Value, entry: Option<Entry<O::Value>>) {
         if let Some(flight) = self.flight.take() {
-            let ending = || Ending::Value(value.clone());
-            let finished = self.memo.finish(flight, entry, Origin::Loaded, &ending, &mut |gone| self.door.gone(gone));
-            self.count_stored(&finished);
+            let ending = || Ending::Value(Arc::new(value.clone()));
+            let finished = self.memo.finish(&flight, entry, Origin::Loaded, &ending, &mut |gone| self.door.gone(gone));
+            self.function.count_finished(finished);
         }
     }
 
@@ -249,25 +251,6 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         self.refreshes && !O::is_error(returned)
     }
 
-    /// Drops the value before this load, at both levels. The local one last, since a load that began meanwhile may have
-    /// fetched the shared one.
-    async fn forget<I: Io>(&self) -> Result<(), Error> {
-        let Some(flight) = &self.flight else { return Ok(()) };
-        let mut removed = I::stored(self.memo.supersede(flight)).await;
-        if removed.is_ok() {
-            removed = self.door.remove::<I>().await.map(drop);
-        }
-        self.memo.outdate(flight);
-        removed.inspect_err(|error| self.report(error))
-    }
-
-    /// Drops the value before this load from the local level.
-    fn outdate(&self) {
-        if let Some(flight) = &self.flight {
-            self.memo.outdate(flight);
-        }
-    }
-
     /// Ends the load without a shared level.
     pub(super) fn complete_locally(self, returned: O::Return, cost: Duration, keep: Keep) -> O::Return {
         let kept = kept::<O>(&returned, keep);
@@ -280,27 +263,19 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     /// Ends the load: counts it, stores the entry in the local level and lets the followers go.
     fn end(mut self, returned: O::Return, cost: Duration, entry: Option<Entry<O::Value>>) -> O::Return {
-        let function = self.function;
-        if !self.refreshes {
-            function.count(Count::Misses);
-        }
-        function.count(Count::Loads);
-        function.counters.add(Count::LoadNanos, u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX));
-        if O::is_error(&returned) {
-            function.count(Count::LoadErrors);
-        }
+        self.function.count_load(cost, !self.refreshes, O::is_error(&returned));
         if let Some(flight) = self.flight.take() {
             let keeps = entry.is_some();
             let ending = || match O::value(&returned) {
-                Some(value) => Ending::Value(value.clone()),
+                Some(value) => Ending::Value(Arc::new(value.clone())),
                 // One of the followers runs it, not all.
                 None if O::ONCE => Ending::Abandoned,
                 None => O::to_shared_error(&returned).map_or(Ending::Unshared, Ending::Error),
             };
-            let finished = self.memo.finish(flight, entry, Origin::Loaded, &ending, &mut |gone| self.door.gone(gone));
-            self.count_stored(&finished);
+            let finished = self.memo.finish(&flight, entry, Origin::Loaded, &ending, &mut |gone| self.door.gone(gone));
+            self.function.count_finished(finished);
             if keeps && !finished.stored {
-                function.count(Count::Discarded);
+                self.function.count(Count::Discarded);
             }
         }
         self.door.note(|facts| facts.miss(Some(cost)));
@@ -312,75 +287,22 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         self.function.report(error);
         self.door.note(|facts| facts.failed(error));
     }
-
-    fn count_stored(&self, finished: &Finished) {
-        self.function.counters.add(Count::Evicted, finished.evicted as u64);
-        if finished.too_heavy {
-            self.function.count(Count::TooHeavy);
-        }
-    }
-
-    /// How long a value stored now is fresh; one of zero is reported.
-    pub(super) fn timeout(&self, fresh: Fresh) -> Result<Option<Duration>, Error> {
-        self.function.time_of(fresh).inspect_err(|error| self.function.report(error))
-    }
-
-    /// The entry for the local level, if it is to hold one.
-    fn local_entry(&self, value: &O::Value, timeout: Option<Duration>) -> Option<Entry<O::Value>> {
-        let timeout = if O::ONCE { self.left_of_run(timeout) } else { timeout };
-        let trusted = if D::SHARED { self.function.trusted_time() } else { None };
-        let left = shorter(timeout, trusted);
-        (self.function.local && left != Some(Duration::ZERO)).then(|| entry(value.clone(), left))
-    }
-
-    /// Stores in the shared level; the entry for the local one, and whether the shared one took the value.
-    async fn store<I: Io>(
-        &self,
-        value: &O::Value,
-        fresh: Fresh,
-        cost: Duration,
-    ) -> (Option<Entry<O::Value>>, Result<(), Error>) {
-        let timeout = match self.timeout(fresh) {
-            Ok(timeout) => timeout,
-            Err(error) => return (None, Err(error)),
-        };
-        let mut stored = Ok(());
-        if D::SHARED && self.asked != Asked::Failed {
-            stored = self.store_shared::<I>(value, timeout, cost).await;
-            if let Err(error) = &stored {
-                self.report(error);
-            }
-        }
-        if D::SHARED && !self.function.local {
-            self.outdate();
-        }
-        (self.local_entry(value, timeout), stored)
-    }
-
-    /// Writes under the flight's announcement, so that whoever dooms this load waits for the write to be over and
-    /// removes what it wrote.
-    async fn store_shared<I: Io>(
-        &self,
-        value: &O::Value,
-        timeout: Option<Duration>,
-        cost: Duration,
-    ) -> Result<(), Error> {
-        let Some(flight) = &self.flight else { return Ok(()) };
-        I::stored(self.memo.supersede(flight)).await?;
-        if !flight.start_storing() {
-            return Ok(());
-        }
-        let _storing = StopStoring(flight);
-        self.door.store::<I>(value, timeout, cost).await
-    }
 }
 
-/// Ends the announcement of a write, also when its future is dropped.
-pub(super) struct StopStoring<'a, K, V: Clone>(pub(super) &'a Flight<K, V>);
+/// A body that runs with the thread.
+struct Run {
+    watch: Stopwatch,
+    _inside: Option<Inside>,
+}
 
-impl<K, V: Clone> Drop for StopStoring<'_, K, V> {
-    fn drop(&mut self) {
-        self.0.stop_storing();
+impl Run {
+    fn start(load: Option<Mark>) -> Self {
+        Run { watch: Stopwatch::start(), _inside: load.map(Mark::enter) }
+    }
+
+    /// How long it took.
+    fn end(self) -> Duration {
+        self.watch.elapsed()
     }
 }
 
@@ -391,7 +313,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Drop for Guard<O, K, D
         }
         if let Some(flight) = self.flight.take() {
             // Nothing is stored, so nothing goes.
-            self.memo.finish(flight, None, Origin::Loaded, &|| Ending::Abandoned, &mut drop);
+            self.memo.finish(&flight, None, Origin::Loaded, &|| Ending::Abandoned, &mut drop);
         }
     }
 }
@@ -402,6 +324,7 @@ fn kept<O: Outcome>(returned: &O::Return, keep: Keep) -> Option<(&O::Value, Fres
 }
 
 /// What the attribute says of a value that was loaded.
+#[inline]
 pub(super) fn asked<O: Outcome, A: Into<Keep>>(returned: &O::Return, keep: impl FnOnce(&O::Value) -> A) -> Keep {
     O::value(returned).map_or(Keep(None), |value| keep(value).into())
 }
@@ -410,18 +333,4 @@ pub(super) fn asked<O: Outcome, A: Into<Keep>>(returned: &O::Return, keep: impl 
 pub(super) fn shared_hit<V>(function: &'static Function, door: &impl Door<V>, found: &Shared<V>) {
     function.count(Count::SharedHits);
     door.note(|facts| facts.shared_hit(found.age, found.left));
-}
-
-/// An entry stored now, fresh for `left`.
-pub(super) fn entry<V>(value: V, left: Option<Duration>) -> Entry<V> {
-    let created = clock::now();
-    Entry { value, created, deadline: left.map_or(Tick::NEVER, |left| created.after(left)) }
-}
-
-/// The shorter of two times, where `None` is for ever.
-pub(super) fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
 }

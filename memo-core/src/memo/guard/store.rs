@@ -1,0 +1,111 @@
+//! What the leader of a load stores, and what it drops.
+
+use super::{Asked, Guard};
+use crate::Error;
+use crate::clock::{self, Tick};
+use crate::local::Entry;
+use crate::memo::call::MemoKey;
+use crate::memo::door::Door;
+use crate::memo::flight::Flight;
+use crate::memo::io::Io;
+use crate::memo::keep::Fresh;
+use crate::outcome::Outcome;
+use std::time::Duration;
+
+impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
+    /// Drops the value before this load, at both levels. The local one last, since a load that began meanwhile may have
+    /// fetched the shared one.
+    pub(in crate::memo) async fn forget<I: Io>(&self) -> Result<(), Error> {
+        let Some(flight) = &self.flight else { return Ok(()) };
+        let mut removed = I::stored(self.memo.flights.supersede(flight)).await;
+        if removed.is_ok() {
+            removed = self.door.remove::<I>().await.map(drop);
+        }
+        self.memo.outdate(flight);
+        removed.inspect_err(|error| self.report(error))
+    }
+
+    /// Drops the value before this load from the local level.
+    pub(in crate::memo) fn outdate(&self) {
+        if let Some(flight) = &self.flight {
+            self.memo.outdate(flight);
+        }
+    }
+
+    /// How long a value stored now is fresh; one of zero is reported.
+    pub(in crate::memo) fn timeout(&self, fresh: Fresh) -> Result<Option<Duration>, Error> {
+        self.function.time_of(fresh).inspect_err(|error| self.function.report(error))
+    }
+
+    /// The entry for the local level, if it is to hold one.
+    pub(in crate::memo) fn local_entry(&self, value: &O::Value, timeout: Option<Duration>) -> Option<Entry<O::Value>> {
+        let timeout = if O::ONCE { self.left_of_run(timeout) } else { timeout };
+        let trusted = if D::SHARED { self.function.trusted_time() } else { None };
+        let left = shorter(timeout, trusted);
+        (self.function.local && left != Some(Duration::ZERO)).then(|| entry(value.clone(), left))
+    }
+
+    /// Stores in the shared level; the entry for the local one, and whether the shared one took the value.
+    pub(in crate::memo) async fn store<I: Io>(
+        &self,
+        value: &O::Value,
+        fresh: Fresh,
+        cost: Duration,
+    ) -> (Option<Entry<O::Value>>, Result<(), Error>) {
+        let timeout = match self.timeout(fresh) {
+            Ok(timeout) => timeout,
+            Err(error) => return (None, Err(error)),
+        };
+        let mut stored = Ok(());
+        if D::SHARED && self.asked != Asked::Failed {
+            stored = self.store_shared::<I>(value, timeout, cost).await;
+            if let Err(error) = &stored {
+                self.report(error);
+            }
+        }
+        if D::SHARED && !self.function.local {
+            self.outdate();
+        }
+        (self.local_entry(value, timeout), stored)
+    }
+
+    /// Writes under the flight's announcement, so that whoever dooms this load waits for the write to be over and
+    /// removes what it wrote.
+    async fn store_shared<I: Io>(
+        &self,
+        value: &O::Value,
+        timeout: Option<Duration>,
+        cost: Duration,
+    ) -> Result<(), Error> {
+        let Some(flight) = &self.flight else { return Ok(()) };
+        I::stored(self.memo.flights.supersede(flight)).await?;
+        if !flight.start_storing() {
+            return Ok(());
+        }
+        let _storing = StopStoring(flight);
+        self.door.store::<I>(value, timeout, cost).await
+    }
+}
+
+/// Ends the announcement of a write, also when its future is dropped.
+pub(in crate::memo) struct StopStoring<'a>(pub(in crate::memo) &'a Flight);
+
+impl Drop for StopStoring<'_> {
+    fn drop(&mut self) {
+        self.0.stop_storing();
+    }
+}
+
+/// An entry stored now, fresh for `left`.
+pub(in crate::memo) fn entry<V>(value: V, left: Option<Duration>) -> Entry<V> {
+    let created = clock::now();
+    Entry { value, created, deadline: left.map_or(Tick::NEVER, |left| created.after(left)) }
+}
+
+/// The shorter of two times, where `None` is for ever.
+pub(in crate::memo) fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
