@@ -78,8 +78,8 @@
 pub mod guide;
 
 pub use memo_core::{
-    CallInfo, Cause, Error, ErrorKind, Explanation, Hook, Level, LoadState, LocalState, NextCall, Pending, SharedState,
-    Stats, check,
+    ByBits, CallInfo, Cause, Error, ErrorKind, Explanation, Hook, Level, LoadState, LocalState, NextCall, Pending,
+    SharedState, Stats, check,
 };
 #[doc = include_str!("guide/attribute.md")]
 pub use memo_macros::cached;

@@ -290,3 +290,16 @@ fn in_front_of_a_shared_level_the_local_copy_is_what_leaves() {
     assert_eq!((shared(1), LOG.take()), (1, vec![(Cause::Expired, 1)]));
     assert_eq!((shared::stats().loads, shared::stats().shared_hits), (1, 1));
 }
+
+#[test]
+fn floats_are_shown_as_the_numbers_they_are() {
+    static GONE: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    #[cached(capacity = 1, on_evict = |_, (x, (name, y)), area| {
+        GONE.lock().unwrap().push(format!("{x} {} {name} {y:?} {area}", x.abs()));
+    })]
+    fn area(x: f64, (name, y): (&str, f32)) -> f64 {
+        x * f64::from(y) + name.len() as f64
+    }
+    assert_eq!((area(-1.5, ("a", 2.0)), area(3.0, ("", 1.0))), (-2.0, 3.0));
+    assert_eq!(*GONE.lock().unwrap(), ["-1.5 1.5 a 2.0 -2"]);
+}

@@ -6,6 +6,7 @@
 use crate::lookup::{Arg, Part};
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr, OsString};
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -92,35 +93,79 @@ impl<'a, T: ?Sized + Known> KnownArg<'a> for Arg<&'a T> {
     }
 }
 
-/// The bits of a floating point number: `-0.0` and `0.0` are two keys, since a function can tell them apart, and a NaN
-/// equals itself.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Bits<B>(B);
+/// A floating point number in a stored key, compared by its bits: `-0.0` and `0.0` are two keys, since a function can tell
+/// them apart, and a NaN equals itself. The hook of `on_evict` meets it; it is used as the number it holds.
+///
+/// ```
+/// # use memo_core as memokit;
+/// fn tell(x: &memokit::ByBits<f64>) -> String {
+///     format!("{x:.1}, or {:.1}", x.sqrt())
+/// }
+/// # let _ = tell;
+/// ```
+#[derive(Clone, Copy)]
+pub struct ByBits<F>(F);
+
+impl<F> std::ops::Deref for ByBits<F> {
+    type Target = F;
+
+    fn deref(&self) -> &F {
+        &self.0
+    }
+}
+
+impl<F: fmt::Debug> fmt::Debug for ByBits<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<F: fmt::Display> fmt::Display for ByBits<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 macro_rules! floats {
-    ($($float:ty = $bits:ty),*) => {$(
+    ($($float:ty),*) => {$(
+        impl PartialEq for ByBits<$float> {
+            #[inline]
+            fn eq(&self, other: &Self) -> bool {
+                self.0.to_bits() == other.0.to_bits()
+            }
+        }
+
+        impl Eq for ByBits<$float> {}
+
+        impl Hash for ByBits<$float> {
+            #[inline]
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                Hash::hash(&self.0.to_bits(), state);
+            }
+        }
+
         impl Known for $float {
-            type Key = Bits<$bits>;
+            type Key = ByBits<$float>;
 
             #[inline]
             fn feed<H: Hasher>(&self, state: &mut H) {
-                Hash::hash(&Bits(self.to_bits()), state);
+                Hash::hash(&ByBits(*self), state);
             }
 
             #[inline]
-            fn matches(&self, owned: &Bits<$bits>) -> bool {
-                self.to_bits() == owned.0
+            fn matches(&self, owned: &ByBits<$float>) -> bool {
+                ByBits(*self) == *owned
             }
 
             #[inline]
-            fn to_key(&self) -> Bits<$bits> {
-                Bits(self.to_bits())
+            fn to_key(&self) -> ByBits<$float> {
+                ByBits(*self)
             }
         }
     )*};
 }
 
-floats!(f32 = u32, f64 = u64);
+floats!(f32, f64);
 
 /// Types that are their own owned form.
 macro_rules! leaves {

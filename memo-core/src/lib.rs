@@ -33,6 +33,7 @@ mod weight;
 pub use error::{Error, ErrorKind};
 pub use events::{CallInfo, Cause, Hook, Level};
 pub use explain::{Explanation, LoadState, LocalState, NextCall, SharedState};
+pub use known::ByBits;
 pub use memo::check;
 pub use pending::Pending;
 pub use stats::Stats;
