@@ -75,6 +75,13 @@ impl<T: ?Sized + Known> Part for KnownPart<'_, T> {
     }
 }
 
+#[cfg(feature = "shared")]
+impl<T: ?Sized + Known + serde::Serialize> crate::lookup::SerializePart for KnownPart<'_, T> {
+    fn serialized(&self) -> &(impl serde::Serialize + ?Sized) {
+        self.0
+    }
+}
+
 /// The first answer of `Arg(&argument).part()`: it takes the argument by value, which method resolution tries first.
 pub trait KnownArg<'a> {
     /// The argument's type.

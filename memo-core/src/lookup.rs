@@ -3,10 +3,6 @@
 //! A hit allocates nothing: the arguments are looked up by reference against the owned keys in the local level, and
 //! an owned key is made only for a call that missed.
 
-#[cfg(feature = "shared")]
-use crate::known::{Known, KnownPart};
-#[cfg(feature = "shared")]
-use crate::split::SplitPart;
 use crate::weight::Weight;
 use equivalent::Equivalent;
 use std::borrow::Cow;
@@ -256,20 +252,6 @@ where
 {
     fn serialized(&self) -> &(impl serde::Serialize + ?Sized) {
         &self.0
-    }
-}
-
-#[cfg(feature = "shared")]
-impl<T: ?Sized + Known + serde::Serialize> SerializePart for KnownPart<'_, T> {
-    fn serialized(&self) -> &(impl serde::Serialize + ?Sized) {
-        self.0
-    }
-}
-
-#[cfg(feature = "shared")]
-impl<T: serde::Serialize, P: Parts> SerializePart for SplitPart<'_, T, P> {
-    fn serialized(&self) -> &(impl serde::Serialize + ?Sized) {
-        self.whole
     }
 }
 

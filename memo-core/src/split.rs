@@ -6,7 +6,7 @@ use std::hash::Hasher;
 /// An argument that is a tuple, and its elements as parts.
 pub struct SplitPart<'a, T, P> {
     /// What a serializer sees.
-    pub(crate) whole: &'a T,
+    whole: &'a T,
     parts: P,
 }
 
@@ -42,5 +42,12 @@ impl<T, P: Parts> Part for SplitPart<'_, T, P> {
 
     fn to_owned(self) -> P::Owned {
         self.parts.to_owned()
+    }
+}
+
+#[cfg(feature = "shared")]
+impl<T: serde::Serialize, P: Parts> crate::lookup::SerializePart for SplitPart<'_, T, P> {
+    fn serialized(&self) -> &(impl serde::Serialize + ?Sized) {
+        self.whole
     }
 }

@@ -152,7 +152,7 @@ impl<'s, 'a> Hooks<'s, 'a> {
         let keeps = asks.into_iter().fold(quote!(#private::KeepNothing), |first, next| quote!(#first.or(#next)));
         let kept = self.each_argument().enumerate().map(|(i, (argument, span))| {
             let name = kept(i);
-            let (private, span) = (super::site::located(private, span), Span::call_site().located_at(span));
+            let (private, span) = (super::spans::located(private, span), Span::call_site().located_at(span));
             quote_spanned!(span=> let #name = #private::keep(__memokit_keeps, &#argument);)
         });
         quote!(let __memokit_keeps = #keeps; #(#kept)*)
@@ -173,7 +173,7 @@ impl<'s, 'a> Hooks<'s, 'a> {
             let tell = self.error_hook(hook, &arguments);
             // A missing `Result` is reported at the return type.
             let span = self.site.model.returned().span();
-            let (private, span) = (super::site::located(private, span), Span::call_site().located_at(span));
+            let (private, span) = (super::spans::located(private, span), Span::call_site().located_at(span));
             let value = Ident::new(&value.to_string(), value.span().located_at(span));
             let fallible = quote_spanned!(span=> #private::Fallible::error(&#value));
             quote!(__memokit_note.error(#fallible, |__memokit_call, __memokit_error| #tell);)

@@ -1,7 +1,8 @@
 //! What options that look at a value say of it, as closures for the core. Where errors are stored, the value is a whole
 //! `Result`: `cache_err` speaks of its error, and all other options of its `Ok`.
 
-use super::site::{Site, located};
+use super::site::Site;
+use super::spans::located;
 use crate::args::CacheErr;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};

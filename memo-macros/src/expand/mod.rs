@@ -14,6 +14,7 @@ mod hooks;
 mod keep;
 mod parts;
 mod site;
+mod spans;
 mod spawn;
 mod verify;
 

@@ -3,7 +3,7 @@
 //! The core finds out by itself what a part is, by its type. The spelling matters only for tuples that hold something
 //! which is no key as it is, a reference or a float, beside a type that the core can't know: they are taken apart here.
 
-use super::site::located;
+use super::spans::located;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;

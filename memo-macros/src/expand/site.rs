@@ -1,10 +1,11 @@
 //! What every generated function has in common: how a call names its function, key and types to the core.
 
 use super::parts::{self, Parts};
+use super::spans::located;
 use crate::args::{CacheSource, Options, ungrouped};
 use crate::model::{Argument, Model, Place};
 use crate::usage::mentions;
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{ConstParam, Expr, GenericParam, Ident, Type};
@@ -276,13 +277,4 @@ impl<'a> Site<'a> {
             CacheSource::Computed(expression) => quote!(#private::Source::Given(|| #expression)),
         })
     }
-}
-
-/// The same tokens as if they stood at `span`, where the compiler then points to.
-pub(super) fn located(tokens: &TokenStream, span: Span) -> TokenStream {
-    let at = |mut token: TokenTree| {
-        token.set_span(token.span().located_at(span));
-        token
-    };
-    tokens.clone().into_iter().map(at).collect()
 }

@@ -1,7 +1,8 @@
 //! `verify`: a part of the hits runs the body too.
 
 use super::hooks::Hooks;
-use super::site::{Site, located};
+use super::site::Site;
+use super::spans::located;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Expr;
