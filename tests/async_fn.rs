@@ -4,6 +4,7 @@
 
 use memokit::cached;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, LazyLock};
@@ -243,6 +244,39 @@ async fn a_leader_that_panics_lets_a_follower_lead() {
         assert_eq!(follower.await, 1);
     }
     assert_eq!(RUNS.load(SeqCst), 2);
+}
+
+/// A key whose copying can fail, as any code of users can.
+#[derive(PartialEq, Eq, Hash)]
+struct Fragile(u32);
+
+static COPY_FAILS: AtomicBool = AtomicBool::new(false);
+
+impl Clone for Fragile {
+    fn clone(&self) -> Self {
+        assert!(!COPY_FAILS.swap(false, SeqCst), "from a key: this text belongs into the test's output");
+        Fragile(self.0)
+    }
+}
+
+#[test]
+fn a_key_that_panics_as_the_load_ends_lets_a_follower_lead() {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    static OPEN: AtomicBool = AtomicBool::new(false);
+    #[cached]
+    async fn keyed(key: Fragile) -> u32 {
+        gate(&OPEN).await;
+        COPY_FAILS.store(run(&RUNS) == 1, SeqCst);
+        key.0
+    }
+    let mut leader = Box::pin(keyed(Fragile(1)));
+    assert!(poll(leader.as_mut()).is_pending());
+    let mut follower = pin!(keyed(Fragile(1)));
+    assert!(poll(follower.as_mut()).is_pending());
+    OPEN.store(true, SeqCst);
+    assert!(catch_unwind(AssertUnwindSafe(|| poll(leader.as_mut()))).is_err());
+    assert_eq!(poll(follower.as_mut()), Poll::Ready(1));
+    assert_eq!((RUNS.load(SeqCst), keyed::stats().entries), (2, 1));
 }
 
 #[tokio::test]

@@ -142,22 +142,10 @@ impl Flight {
         self.change(Phase::Ended(ending));
     }
 
-    /// Ends the load for its followers, if it has any, also if copying the value for them panics: then one of them leads.
-    /// It has left the table, so nobody can come any more.
+    /// Ends the load for its followers, if it has any. It has left the table, so nobody can come any more.
     pub(crate) fn tell(self: &Arc<Self>, ending: &dyn Fn() -> Ending) {
-        struct EndsAnyway<'a>(Option<&'a Flight>);
-        impl Drop for EndsAnyway<'_> {
-            fn drop(&mut self) {
-                if let Some(flight) = self.0 {
-                    flight.end(Ending::Abandoned);
-                }
-            }
-        }
         if Arc::strong_count(self) > 1 {
-            let mut ends = EndsAnyway(Some(self));
-            let ending = ending();
-            ends.0 = None;
-            self.end(ending);
+            self.end(ending());
         }
     }
 

@@ -10,7 +10,7 @@
 //! runs no code of users but `Hash`, `Eq` and `Clone` of keys, and `Clone` of values.
 
 use super::Origin;
-use super::flight::{AnyKey, Flight};
+use super::flight::{AnyKey, Ending, Flight};
 use crate::sync::{Mutex, MutexGuard};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -53,6 +53,11 @@ impl Flights {
         self.lock(flight.hash, &|key| flight.is_for(key)).doom(flight.number)
     }
 
+    /// Sees to it that a load ends, also if code of users panics on the way there: of its key, or copying its value.
+    pub(crate) fn end_anyway<'a>(&'a self, flight: &'a Arc<Flight>) -> Unended<'a> {
+        Unended { flights: self, flight }
+    }
+
     /// Dooms every load, and takes out of the table all but those that are writing to the shared level; these.
     pub(crate) fn doom_all(&self) -> Vec<Arc<Flight>> {
         let mut storing = Vec::new();
@@ -73,6 +78,26 @@ impl Flights {
 /// The top bits choose the shard, since the table uses the low ones and the seven highest.
 fn shard(hash: u64) -> usize {
     usize::try_from((hash >> 32) % SHARDS as u64).unwrap_or(0)
+}
+
+/// A load that is about to end. Dropped before it has, one of its followers leads.
+#[must_use]
+pub(crate) struct Unended<'a> {
+    flights: &'a Flights,
+    flight: &'a Arc<Flight>,
+}
+
+impl Unended<'_> {
+    pub(crate) fn has_ended(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Unended<'_> {
+    fn drop(&mut self) {
+        self.flights.lock(self.flight.hash, &|_| false).leave(self.flight);
+        self.flight.tell(&|| Ending::Abandoned);
+    }
 }
 
 /// A locked shard, and the key it was locked for.

@@ -136,6 +136,7 @@ where
         ending: &dyn Fn() -> Ending,
         gone: &mut dyn FnMut(Gone<K, V>),
     ) -> Finished {
+        let unended = self.flights.end_anyway(flight);
         if let (Some(entry), Some(local)) = (&entry, &self.local) {
             local.weigh(flight.key(), &entry.value);
         }
@@ -151,6 +152,7 @@ where
         }
         drop(loads);
         flight.tell(ending);
+        unended.has_ended();
         let (mut evicted, mut too_heavy) = (0, false);
         if let Some(pushed_out) = pushed_out
             && let Some(local) = &self.local
