@@ -199,7 +199,7 @@ impl<O: Outcome> Outcome for Weighed<O, fn(&O::Value) -> u64> {
     where
         Self: 'static,
     {
-        shared_error::<O>(returned)
+        O::to_shared_error(returned)
     }
 
     fn from_shared_error(error: &SharedError) -> Option<O::Return>
@@ -208,8 +208,4 @@ impl<O: Outcome> Outcome for Weighed<O, fn(&O::Value) -> u64> {
     {
         O::from_shared_error(error)
     }
-}
-
-fn shared_error<O: Outcome + 'static>(returned: &O::Return) -> Option<SharedError> {
-    O::to_shared_error(returned)
 }

@@ -66,12 +66,9 @@ impl Memory {
         let left = match found.time_to_live {
             TimeToLive::Left(left) => left,
             TimeToLive::Forever => Duration::MAX,
-            // The header may be by the clock of another machine: it bounds, but does not refuse.
-            TimeToLive::Unknown => match entry::read(key, found.bytes).map(|entry| entry.header) {
-                Ok(header) => header.fresh_until.map_or(Duration::MAX, |until| {
-                    let whole = until.saturating_sub(header.created);
-                    Duration::from_millis(until.saturating_sub(clock::wall_millis()).min(whole))
-                }),
+            // The header bounds, but does not refuse.
+            TimeToLive::Unknown => match entry::read(key, found.bytes) {
+                Ok(entry) => entry.header.left().unwrap_or(Duration::MAX),
                 Err(_) => Duration::ZERO,
             },
         };

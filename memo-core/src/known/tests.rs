@@ -1,3 +1,5 @@
+//! Borrowed and owned forms of known arguments hash and compare alike, and what is equal is one key.
+
 use super::*;
 use crate::lookup::{AnyArg as _, Borrowed};
 use equivalent::Equivalent;

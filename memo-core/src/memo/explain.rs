@@ -36,20 +36,24 @@ where
     V: Clone + Send + Sync + 'static,
 {
     let Some(local) = memo.local.as_ref().filter(|_| function.local) else { return LocalState::Off };
-    let now = clock::now();
     match local.peek(key) {
-        Some(Entry { created, deadline, value }) => {
-            let age = now.since(created);
-            if deadline <= now {
-                LocalState::Expired { age, since: now.since(deadline) }
-            } else if is_valid(&value) {
-                LocalState::Fresh { age, left: (deadline != Tick::NEVER).then(|| deadline.since(now)) }
-            } else {
-                LocalState::Refused { age }
-            }
-        }
+        Some(entry) => entry_state(&entry, is_valid),
         None if local.dropped_nothing() => LocalState::NeverStored,
         None => function.gone_so_far(),
+    }
+}
+
+/// How an entry stands that is there.
+pub(super) fn entry_state<V>(entry: &Entry<V>, is_valid: impl FnOnce(&V) -> bool) -> LocalState {
+    let Entry { created, deadline, ref value } = *entry;
+    let now = clock::now();
+    let age = now.since(created);
+    if deadline <= now {
+        LocalState::Expired { age, since: now.since(deadline) }
+    } else if is_valid(value) {
+        LocalState::Fresh { age, left: (deadline != Tick::NEVER).then(|| deadline.since(now)) }
+    } else {
+        LocalState::Refused { age }
     }
 }
 

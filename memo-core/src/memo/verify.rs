@@ -142,14 +142,10 @@ where
             let _verifying = Verifying::enter();
             body()
         });
-        match self.judge(&returned) {
-            Verdict::Confirmed => returned,
-            Verdict::Unknown => self.found.map_or(returned, O::from_value),
-            Verdict::Replaced => {
-                let keep = asked::<O, A>(&returned, keep);
-                self.guard.complete_now(returned, cost, keep)
-            }
-        }
+        let (returned, guard) = self.settle(returned);
+        let Some(guard) = guard else { return returned };
+        let keep = asked::<O, A>(&returned, keep);
+        guard.complete_now(returned, cost, keep)
     }
 
     /// As [`run`](Verification::run), as a task.
@@ -159,14 +155,10 @@ where
         keep: impl FnOnce(&O::Value) -> A,
     ) -> O::Return {
         let (returned, cost) = self.guard.load_async(verifying(body)).await;
-        match self.judge(&returned) {
-            Verdict::Confirmed => returned,
-            Verdict::Unknown => self.found.map_or(returned, O::from_value),
-            Verdict::Replaced => {
-                let keep = asked::<O, A>(&returned, keep);
-                self.guard.complete::<Tasks>(returned, cost, keep).await.0
-            }
-        }
+        let (returned, guard) = self.settle(returned);
+        let Some(guard) = guard else { return returned };
+        let keep = asked::<O, A>(&returned, keep);
+        guard.complete::<Tasks>(returned, cost, keep).await.0
     }
 
     /// As [`run_async`](Verification::run_async) without a shared level: what the body returned crosses no await.
@@ -176,13 +168,18 @@ where
         keep: impl FnOnce(&O::Value) -> A,
     ) -> O::Return {
         let (returned, cost) = self.guard.load_async(verifying(body)).await;
+        let (returned, guard) = self.settle(returned);
+        let Some(guard) = guard else { return returned };
+        let keep = asked::<O, A>(&returned, keep);
+        guard.complete_locally(returned, cost, keep)
+    }
+
+    /// What the call returns, and the load that is to store it, if it takes the place of what was found.
+    fn settle(self, returned: O::Return) -> (O::Return, Option<Guard<O, K, D>>) {
         match self.judge(&returned) {
-            Verdict::Confirmed => returned,
-            Verdict::Unknown => self.found.map_or(returned, O::from_value),
-            Verdict::Replaced => {
-                let keep = asked::<O, A>(&returned, keep);
-                self.guard.complete_locally(returned, cost, keep)
-            }
+            Verdict::Confirmed => (returned, None),
+            Verdict::Unknown => (self.found.map_or(returned, O::from_value), None),
+            Verdict::Replaced => (returned, Some(self.guard)),
         }
     }
 

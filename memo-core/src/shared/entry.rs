@@ -1,5 +1,6 @@
 //! What is stored under a key: `docs/entry-format.md` is the specification.
 
+use crate::clock;
 use crate::error::{Error, ErrorKind};
 use std::any::type_name;
 use std::fmt;
@@ -54,6 +55,16 @@ pub struct Header {
     pub tag_sequence: u64,
     /// The tags of the value.
     pub tags: Vec<String>,
+}
+
+impl Header {
+    /// For how long the value is still fresh; `None` is for ever. The header may be by the clock of another machine, so
+    /// this is never more than the value had when it was stored.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        let until = self.fresh_until?;
+        let whole = until.saturating_sub(self.created);
+        Some(Duration::from_millis(until.saturating_sub(clock::wall_millis()).min(whole)))
+    }
 }
 
 /// An entry that was read.

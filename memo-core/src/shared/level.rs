@@ -162,16 +162,12 @@ where
 /// The value in stored bytes, or why they are no hit.
 fn read<V: DeserializeOwned + 'static, C: Codec>(key: &Key, found: &Found<&[u8]>) -> Result<Shared<V>, Reject> {
     let (value, header) = value::from_bytes::<V, C>(key.text(), found.bytes)?;
-    let now = clock::wall_millis();
     let left = match found.time_to_live {
         TimeToLive::Left(left) => Some(left),
         TimeToLive::Forever => None,
-        // The header was written by a clock that may be another machine's: it bounds, but does not refuse.
-        TimeToLive::Unknown => header.fresh_until.map(|until| {
-            let whole = until.saturating_sub(header.created);
-            Duration::from_millis(until.saturating_sub(now).min(whole))
-        }),
+        // It bounds, but does not refuse.
+        TimeToLive::Unknown => header.left(),
     };
-    let age = Duration::from_millis(now.saturating_sub(header.created));
+    let age = Duration::from_millis(clock::wall_millis().saturating_sub(header.created));
     Ok(Shared { value, age, left })
 }

@@ -72,18 +72,24 @@ fn run(site: &Site<'_>, operation: impl FnOnce(TokenStream) -> TokenStream) -> T
     }
 }
 
-fn invalidate(site: &Site<'_>) -> TokenStream {
+/// The body of a companion that does something with what is stored for one call.
+fn with_operation(site: &Site<'_>, before: Option<&TokenStream>, run: &TokenStream) -> TokenStream {
     let (private, prelude, call) = (&site.private, site.prelude(), site.call());
+    quote! {
+        #prelude
+        #before
+        let __memokit_operation = #private::operation(#call);
+        #run
+    }
+}
+
+fn invalidate(site: &Site<'_>) -> TokenStream {
     let run = match site.is_shared() {
         true => run(site, |io| quote!(__memokit_operation.invalidate::<#io>())),
         false => quote!(__memokit_operation.invalidate_local()),
     };
     let signature = like_the_function(site, "invalidate", &result(site, quote!(bool)));
-    let body = quote! {
-        #prelude
-        let __memokit_operation = #private::operation(#call);
-        #run
-    };
+    let body = with_operation(site, None, &run);
     let doc = "Drops what is stored for this call; whether there was a fresh value. A load of it that is under way \
                is returned to its callers and not stored.";
     companion(site, doc, &signature, &body)
@@ -153,7 +159,7 @@ fn refresh(site: &Site<'_>) -> TokenStream {
 }
 
 fn peek(site: &Site<'_>) -> TokenStream {
-    let (private, prelude, call, value) = (&site.private, site.prelude(), site.call(), site.value());
+    let (private, value) = (&site.private, site.value());
     // Where the value is not spelled, it is given as the function would return it.
     let outcome = site.outcome();
     let whole = value.is_none().then(|| quote!(.map(|__memokit_value| #private::returned(#outcome, __memokit_value))));
@@ -166,11 +172,7 @@ fn peek(site: &Site<'_>) -> TokenStream {
     };
     let value = value.unwrap_or_else(|| site.model.returned());
     let signature = like_the_function(site, "peek", &result(site, quote!(::core::option::Option<#value>)));
-    let body = quote! {
-        #prelude
-        let __memokit_operation = #private::operation(#call);
-        #run
-    };
+    let body = with_operation(site, None, &run);
     companion(
         site,
         "The value that is stored for this call, if it is fresh. Loads nothing, and counts as no hit and no miss.",
@@ -201,22 +203,17 @@ fn put(site: &Site<'_>) -> TokenStream {
 }
 
 fn contains(site: &Site<'_>) -> TokenStream {
-    let (private, prelude, call) = (&site.private, site.prelude(), site.call());
     let run = match site.is_shared() {
         true => run(site, |io| quote!(__memokit_operation.contains::<#io>())),
         false => quote!(__memokit_operation.contains_local()),
     };
     let signature = like_the_function(site, "contains", &result(site, quote!(bool)));
-    let body = quote! {
-        #prelude
-        let __memokit_operation = #private::operation(#call);
-        #run
-    };
+    let body = with_operation(site, None, &run);
     companion(site, "Whether a fresh value is stored for this call.", &signature, &body)
 }
 
 fn explain(site: &Site<'_>) -> TokenStream {
-    let (private, prelude, call, krate) = (&site.private, site.prelude(), site.call(), site.options.krate());
+    let (private, krate) = (&site.private, site.options.krate());
     let steers = |given: &Option<crate::parse::Given<syn::Expr>>| match given {
         Some(given) => given.value.to_token_stream(),
         None => quote!(false),
@@ -231,12 +228,8 @@ fn explain(site: &Site<'_>) -> TokenStream {
         }
     };
     let signature = like_the_function(site, "explain", &quote!(#krate::Explanation));
-    let body = quote! {
-        #prelude
-        let (__memokit_bypass, __memokit_refresh) = (#bypass, #refresh);
-        let __memokit_operation = #private::operation(#call);
-        #run
-    };
+    let steered = quote!(let (__memokit_bypass, __memokit_refresh) = (#bypass, #refresh););
+    let body = with_operation(site, Some(&steered), &run);
     companion(
         site,
         "Why the next call would hit or miss. Loads nothing, counts nothing, and marks no entry as used. A failure of the \

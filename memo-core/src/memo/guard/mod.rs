@@ -112,11 +112,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     pub fn run<A: Into<Keep>>(self, body: impl FnOnce() -> O::Return, keep: impl FnOnce(&O::Value) -> A) -> O::Return {
         let (returned, cost) = self.load(body);
         let keep = asked::<O, A>(&returned, keep);
-        if D::SHARED {
-            ready(self.complete::<Blocking>(returned, cost, keep)).0
-        } else {
-            self.complete_locally(returned, cost, keep)
-        }
+        self.complete_now(returned, cost, keep)
     }
 
     /// Runs the body as a task, stores what it returned if `keep` says so, and lets the followers go.

@@ -25,11 +25,12 @@ pub use key::{AnyArg, Arg};
 pub(crate) use memo::Threads;
 pub use outcome::{AnyReturn, Returns, returned, valid_if, value_of};
 
+use super::explain::entry_state;
 use super::guard::entry;
 use super::keep::Fresh;
 use super::note::Notes;
-use crate::clock::{self, Stopwatch, Tick};
-use crate::explain::{Explanation, LoadState, LocalState, SharedState, Steered};
+use crate::clock::Stopwatch;
+use crate::explain::{Explanation, LoadState, SharedState, Steered};
 use crate::local::Entry;
 use crate::stats::Count;
 use key::{Borrowed, Parts};
@@ -226,19 +227,9 @@ impl<O: Outcome, K: Key> Operation<O, K> {
 
     /// Why the next call of these arguments in this thread would hit or miss.
     pub fn explain<I>(self, bypass: bool, refresh: bool) -> std::future::Ready<Explanation> {
-        let now = clock::now();
         let local = match self.memo.and_then(|memo| memo.look(&self.key)) {
+            Some(entry) => entry_state(&entry, |value| self.outcome.is_valid(value)),
             None => self.function.gone_so_far(),
-            Some(Entry { value, created, deadline }) => {
-                let age = now.since(created);
-                if deadline <= now {
-                    LocalState::Expired { age, since: now.since(deadline) }
-                } else if self.outcome.is_valid(&value) {
-                    LocalState::Fresh { age, left: (deadline != Tick::NEVER).then(|| deadline.since(now)) }
-                } else {
-                    LocalState::Refused { age }
-                }
-            }
         };
         std::future::ready(Explanation {
             function: self.function.name(),
