@@ -1,5 +1,13 @@
-//! What the benches share: contenders that take turns, random numbers that repeat.
+//! What the benches share: contenders that take turns, random numbers that repeat, figures and their drawings.
+//!
+//! Without features there is next to nothing to compile. `figures` brings files of figures, tables and drawings.
 
+#[cfg(feature = "figures")]
+pub mod drawing;
+#[cfg(feature = "figures")]
+pub mod figures;
+#[cfg(feature = "figures")]
+mod machine;
 mod random;
 mod turns;
 
