@@ -1,16 +1,31 @@
-//! What the benches share: contenders that take turns, random numbers that repeat, figures and their drawings.
+//! What the benches share: contenders that take turns, random numbers that repeat, traces, figures and their drawings.
 //!
-//! Without features there is next to nothing to compile. `figures` brings files of figures, tables and drawings.
+//! Without features there is next to nothing to compile. `figures` brings files of figures, tables and drawings;
+//! `contenders` all that the benches run, and they switch it on themselves.
 
+#[cfg(feature = "contenders")]
+pub mod contenders;
+#[cfg(feature = "contenders")]
+pub mod costs;
 #[cfg(feature = "figures")]
 pub mod drawing;
 #[cfg(feature = "figures")]
 pub mod figures;
 #[cfg(feature = "figures")]
 mod machine;
+#[cfg(feature = "contenders")]
+pub mod options;
+#[cfg(feature = "contenders")]
+mod progress;
 mod random;
+#[cfg(feature = "contenders")]
+pub mod rows;
+#[cfg(feature = "contenders")]
+pub mod traces;
 mod turns;
 
+#[cfg(feature = "contenders")]
+pub use progress::Progress;
 pub use random::{Random, Zipf, zipf};
 pub use turns::{Contender, Measured, Run, now, take_turns, take_turns_of};
 
