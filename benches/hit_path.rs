@@ -6,12 +6,26 @@
 
 use criterion::{BenchmarkId, Criterion};
 use equivalent::Equivalent;
-use memokit_benches::{Contender, Random, is_measuring, take_turns, zipf};
+use memokit_benches::figures::{self, Better, Chart, Figures, Table};
+use memokit_benches::{Contender, Measured, Random, is_measuring, take_turns, zipf};
 use std::hash::Hash;
 use std::hint::black_box;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+const HELP: &str = "\
+What a hit in this process costs. Some minutes.
+
+Usage: cargo bench --bench hit_path -- [--ratios] [options of criterion]
+
+  --ratios   the tables of ratios alone, under a minute
+  --help     this
+";
+
+const ABOUT: &str = "10,000 live entries, read in the order of Zipf's law, bounds of 20,000, hits only. The contenders take turns \
+                     in slices of 12 ms; a figure is the median time of a call on one thread.";
 
 /// Live entries of each contender.
 const ENTRIES: usize = 10_000;
@@ -192,7 +206,11 @@ fn contender<'a, K: Sync, V: 'a>(
     })
 }
 
-fn main() {
+fn main() -> ExitCode {
+    if std::env::args().any(|argument| argument == "--help" || argument == "-h") {
+        print!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
     let mut random = Random::new(1);
     let numbers: Vec<u64> = (0..ENTRIES).map(|_| random.next()).collect();
     let pairs: Vec<(String, u64)> = numbers.iter().map(|n| (format!("item-{:011x}", n >> 20), n % 1000)).collect();
@@ -207,10 +225,15 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--ratios") {
         criterion(&tables);
     }
-    if is_measuring() {
-        ratios(&tables);
-    }
+    let outcome = if is_measuring() { ratios(&tables) } else { Ok(()) };
     assert_eq!(LOADS.load(Ordering::Relaxed), loads, "every measured call is a hit");
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn criterion(tables: &[(&str, Vec<Contender<'_>>)]) {
@@ -232,14 +255,29 @@ fn criterion(tables: &[(&str, Vec<Contender<'_>>)]) {
     criterion.final_summary();
 }
 
-fn ratios(tables: &[(&str, Vec<Contender<'_>>)]) {
+fn ratios(tables: &[(&str, Vec<Contender<'_>>)]) -> Result<(), String> {
+    let names: Vec<&str> = tables[0].1.iter().map(|contender| contender.name).collect();
+    let table = |title, unit| Table::new(title, unit, Better::Less, "keys and values", &names);
+    let ratio = "times its time in the same round";
+    let mut times = table("Time of a call", "ns").drawn(Chart::Bars);
+    let mut to_quick = table("Relative to quick_cache", ratio).decimals(2);
+    let mut to_cached = table("Relative to cached with max_size", ratio).decimals(2);
     for (title, contenders) in tables {
         for threads in THREADS {
-            let measured = take_turns(contenders, threads, ROUNDS);
-            println!("\n### {title}, {threads} thread{}\n", if threads == 1 { "" } else { "s" });
+            let title = format!("{title}, {threads} thread{}", if threads == 1 { "" } else { "s" });
+            let measured: Measured = take_turns(contenders, threads, ROUNDS);
+            println!("\n### {title}\n");
             println!("{}", measured.table(&[QUICK, CACHED]));
             println!("{}", measured.bar(MEMOKIT, CACHED, 1.0));
             println!("{}", measured.bar(MEMOKIT, QUICK, 1.5));
+            times.push(title.clone(), names.iter().map(|name| measured.median(name)));
+            to_quick.push(title.clone(), names.iter().map(|name| measured.ratio(name, QUICK)));
+            to_cached.push(title, names.iter().map(|name| measured.ratio(name, CACHED)));
         }
     }
+    let mut figures = Figures::new("hit_path", ABOUT, &["quick_cache", "moka", "cached"]);
+    figures.tables.extend([times, to_quick, to_cached]);
+    figures
+        .write(&figures::folder())
+        .map(|path| println!("\nfigures: {}; `cargo xtask draw` draws them", path.display()))
 }
