@@ -21,7 +21,8 @@ Usage: cargo xtask <command>
 Commands:
   test    All tests: the workspace with all features (unit, integration, doc tests; examples are built), memokit with
           its default features and with each feature by itself (check), the crates under tests/consumer
-  bench   The benches, beside other libraries and by hand; prints tables and how to read them. Some minutes
+  bench   All benches, beside other libraries and by hand; prints tables and how to read them, and draws. About 15 minutes
+  draw    Tables (.md) and plots (.svg) in benches/results, of the figures that the benches left there
   compile-time
           What #[cached] adds to compiling a crate of 200 functions, beside by hand and another library: check and
           release; fails if it is more than 15 ms a function over by hand. Some minutes
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["test"] => test::run(),
         ["bench"] => bench::run(),
+        ["draw"] => bench::draw(),
         ["compile-time"] => compile_time::run(),
         ["deep"] => deep::run(),
         ["ci"] => ci::run(),
