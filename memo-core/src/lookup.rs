@@ -3,7 +3,6 @@
 //! A hit allocates nothing: the arguments are looked up by reference against the owned keys in the local level, and
 //! an owned key is made only for a call that missed.
 
-use crate::weight::Weight;
 use equivalent::Equivalent;
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
@@ -164,11 +163,6 @@ pub trait Parts: Copy {
 
     /// The owned form.
     fn to_owned(self) -> Self::Owned;
-
-    /// Where the owned form keeps what the entry under it weighs.
-    fn weight(_owned: &Self::Owned) -> Option<&Weight> {
-        None
-    }
 }
 
 impl Parts for () {

@@ -16,7 +16,7 @@ pub use crate::memo::{
 pub use crate::outcome::{
     AnyOnce, AnyResult, AnyReturn, MaybeNone, Outcome, Returns, once_plain, returned, storing_errors, value_of,
 };
-pub use crate::weight::{Weighed, weighed, weight_of};
+pub use crate::weight::{weighed, weight_of};
 pub use inventory;
 
 #[cfg(feature = "shared")]

@@ -4,15 +4,36 @@
 //! let another thread go on, so that `memo/models.rs` runs through interleavings that a machine seldom has. The engine of
 //! the local level does the same then.
 
+/// Whether these are a model's.
+pub(crate) const IS_MODEL: bool = cfg!(all(test, shuttle));
+
+/// A `static`; in a model, one for each run.
+#[cfg(not(all(test, shuttle)))]
+macro_rules! global {
+    ($(#[$attribute:meta])* static $name:ident: $type:ty = $value:expr;) => {
+        $(#[$attribute])* static $name: $type = $value;
+    };
+}
+#[cfg(all(test, shuttle))]
+macro_rules! global {
+    ($(#[$attribute:meta])* static $name:ident: $type:ty = $value:expr;) => {
+        shuttle::lazy_static! { $(#[$attribute])* static ref $name: $type = $value; }
+    };
+}
+pub(crate) use global;
+
 #[cfg(not(all(test, shuttle)))]
 pub(crate) use {
     parking_lot::{Condvar, Mutex, MutexGuard, RwLock},
-    std::{sync::OnceLock, thread_local},
+    std::sync::OnceLock,
+    std::sync::atomic::{AtomicPtr, AtomicU64},
+    std::thread_local,
 };
 
 #[cfg(all(test, shuttle))]
 pub(crate) use {
     modelled::{Condvar, Mutex, MutexGuard, OnceLock, RwLock},
+    shuttle::sync::atomic::{AtomicPtr, AtomicU64},
     shuttle::thread_local,
 };
 

@@ -1,12 +1,44 @@
 //! The typed values of one thread: the same engine without its locks.
 
-use super::{Entry, KeepPushedOut, PushedOut, SWEEP_AFTER};
+use super::Entry;
+use super::engine::SWEEP_AFTER;
 use crate::clock::Tick;
 use equivalent::Equivalent;
 use foldhash::fast::RandomState;
-use quick_cache::{OptionsBuilder, UnitWeighter, unsync::Cache};
+use quick_cache::{Lifecycle, OptionsBuilder, UnitWeighter, unsync::Cache};
 use std::hash::Hash;
 use std::num::NonZeroUsize;
+
+/// What had to go for an entry to be stored. It is dropped by the caller, once nothing is borrowed.
+#[must_use = "dropping it runs the code of the values' owner"]
+pub(crate) struct PushedOut<K, V> {
+    _replaced: Option<(K, Entry<V>)>,
+    evicted: Vec<(K, Entry<V>)>,
+}
+
+impl<K, V> Default for PushedOut<K, V> {
+    fn default() -> Self {
+        PushedOut { _replaced: None, evicted: Vec::new() }
+    }
+}
+
+impl<K, V> PushedOut<K, V> {
+    /// How many entries went for want of room.
+    pub(crate) fn evicted(&self) -> usize {
+        self.evicted.len()
+    }
+}
+
+#[derive(Clone)]
+struct KeepPushedOut;
+
+impl<K, V> Lifecycle<K, Entry<V>> for KeepPushedOut {
+    type RequestState = PushedOut<K, V>;
+
+    fn on_evict(&self, state: &mut PushedOut<K, V>, key: K, entry: Entry<V>) {
+        state.evicted.push((key, entry));
+    }
+}
 
 /// The typed values of one memo of one thread.
 pub(crate) struct ThreadLocal<K, V> {
@@ -51,8 +83,7 @@ impl<K: Clone + Eq + Hash, V: Clone> ThreadLocal<K, V> {
                 self.engine.retain(|_, entry| entry.is_fresh());
             }
         }
-        let replaced = self.engine.remove(&key);
-        let mut pushed_out = PushedOut { replaced, ..PushedOut::default() };
+        let mut pushed_out = PushedOut { _replaced: self.engine.remove(&key), ..PushedOut::default() };
         self.engine.insert_with_lifecycle(key, entry, &mut pushed_out);
         pushed_out
     }

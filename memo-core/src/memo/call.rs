@@ -19,9 +19,10 @@ use super::flight::{Ending, Flight};
 use super::function::Function;
 use super::guard::{Asked, Guard, entry, shared_hit};
 use super::io::{Blocking, Io, Tasks, ready};
+use super::untyped::Entered;
 use super::valid;
-use super::{Entered, Join, Looked, Memo, Origin};
-use crate::local::Entry;
+use super::{Join, Memo};
+use crate::local::{Entry, Looked};
 use crate::lookup::{Borrowed, Parts};
 use crate::outcome::Outcome;
 use crate::stats::Count;
@@ -100,9 +101,9 @@ where
         }
         Looked::Expired => {
             function.count(Count::Expired);
-            begin(function, memo, outcome, parts, door, Join::Any)
+            begin(function, memo, outcome, parts, door, Start::Expired)
         }
-        Looked::Fresh(_) | Looked::Nothing => begin(function, memo, outcome, parts, door, Join::Any),
+        Looked::Fresh(_) | Looked::Nothing => begin(function, memo, outcome, parts, door, Start::Missed),
     }
 }
 
@@ -137,7 +138,7 @@ where
     M: MakeDoor<P, O::Value>,
 {
     let memo = function.memo::<T, O, P>(instance, outcome);
-    match begin(function, memo, outcome, parts, door, Join::LeadOnly) {
+    match begin(function, memo, outcome, parts, door, Start::Refresh) {
         Started::Open(Open::Lead(guard)) => guard,
         Started::Hit(_) | Started::Open(_) => unreachable!("it leads"),
     }
@@ -157,7 +158,7 @@ fn begin<O, P, M>(
     outcome: O,
     parts: P,
     make_door: M,
-    join: Join,
+    start: Start,
 ) -> Started<O, P::Owned, M::Door>
 where
     O: Outcome + 'static,
@@ -167,25 +168,33 @@ where
     let door = make_door.make(function, parts);
     // Owned from here on, so that what follows is compiled for one form of the key.
     let key = parts.to_owned();
-    if join == Join::Any
-        && let Some(gone) = memo.take_expired(&key)
-    {
-        door.gone(gone);
+    let join = if start == Start::Refresh { Join::LeadOnly } else { Join::Any };
+    if join == Join::Any && <M::Door as Door<O::Value>>::SHARED && !function.local {
+        return Started::Open(match memo.scout(function, &key) {
+            Ok(flight) => Open::Follow(Follower { function, memo, outcome, flight, door }),
+            Err(next) => Open::Seek(Seeker { function, memo, outcome, key, door, next }),
+        });
     }
-    if join != Join::Any || function.local || !<M::Door as Door<O::Value>>::SHARED {
-        return enter(function, memo, outcome, &key, door, join, Asked::NotYet);
+    let flight = memo.flight(function, key);
+    if start == Start::Expired {
+        memo.take_expired(&flight, &mut |gone| door.gone(gone));
     }
-    Started::Open(match memo.scout(function, &key) {
-        Ok(flight) => Open::Follow(Follower { function, memo, outcome, flight, door }),
-        Err(next) => Open::Seek(Seeker { function, memo, outcome, key, door, next }),
-    })
+    enter(function, memo, outcome, flight, door, join, Asked::NotYet)
+}
+
+/// Why a load begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Start {
+    Missed,
+    Expired,
+    Refresh,
 }
 
 fn enter<O, K, D>(
     function: &'static Function,
     memo: &'static Memo<K, O::Value>,
     outcome: O,
-    key: &K,
+    flight: Arc<Flight>,
     door: D,
     join: Join,
     asked: Asked,
@@ -198,26 +207,26 @@ where
     let refreshes = join == Join::LeadOnly;
     let join = if function.single_flight || refreshes { join } else { Join::Alone };
     loop {
-        return match memo.enter(function, key, join) {
-            Entered::Found(entry) if valid::is_hit(outcome, function, memo, || key.clone(), &entry) => {
+        return match memo.enter(function, &flight, join) {
+            Entered::Found(entry) if valid::is_hit(outcome, function, memo, || flight.key::<K>().clone(), &entry) => {
                 door.note(|facts| facts.local_hit(entry.created, entry.deadline));
                 Started::Hit(local_hit::<O>(function, entry))
             }
             // It is gone now.
             Entered::Found(_) => continue,
             // The body runs already and is not waited for, because it is what calls: for a guard, that is a run.
-            Entered::Lead(flight) if O::ONCE && !flight.joinable => {
-                memo.finish(&flight, None, Origin::Loaded, &|| Ending::Abandoned, &mut drop);
+            Entered::Lead if O::ONCE && !flight.is_joinable() => {
+                memo.abandon(&flight);
                 return match O::mark(0) {
                     Some(mark) => {
                         let entry = entry(mark, None);
                         door.note(|facts| facts.local_hit(entry.created, entry.deadline));
                         Started::Hit(local_hit::<O>(function, entry))
                     }
-                    None => continue,
+                    None => unreachable!("guards have marks"),
                 };
             }
-            Entered::Lead(flight) => {
+            Entered::Lead => {
                 Started::Open(Open::Lead(Guard::new(function, memo, outcome, flight, door, refreshes, asked)))
             }
             Entered::Follow(flight) => Started::Open(Open::Follow(Follower { function, memo, outcome, flight, door })),
@@ -366,7 +375,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
     }
 
     fn lead(self, join: Join) -> Started<O, K, D> {
-        enter(self.function, self.memo, self.outcome, self.flight.key(), self.door, join, Asked::NotYet)
+        let flight = self.memo.flight(self.function, self.flight.key::<K>().clone());
+        enter(self.function, self.memo, self.outcome, flight, self.door, join, Asked::NotYet)
     }
 }
 
@@ -398,6 +408,6 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Seeker<O, K, D> {
                 Asked::Failed
             }
         };
-        Err(enter(function, memo, outcome, &key, door, Join::Any, asked))
+        Err(enter(function, memo, outcome, memo.flight(function, key), door, Join::Any, asked))
     }
 }

@@ -18,7 +18,7 @@ thread_local! {
 pub(crate) struct Mark(usize);
 
 impl Mark {
-    pub(crate) fn of<T>(flight: &T) -> Self {
+    pub(crate) fn of<T: ?Sized>(flight: &T) -> Self {
         Mark(std::ptr::from_ref(flight).addr())
     }
 

@@ -48,11 +48,10 @@ pub trait Door<V>: Send + Sync {
 
     /// Takes what left the local level by itself.
     #[inline]
-    fn gone<K: Send + 'static>(&self, gone: Gone<K, V>)
+    fn gone<K: Clone + Send + 'static>(&self, _gone: Gone<'_, K, V>)
     where
-        V: Send + 'static,
+        V: Clone + Send + 'static,
     {
-        drop(gone);
     }
 }
 

@@ -5,7 +5,8 @@ use super::door::Door;
 use super::function::Function;
 use super::io::Io;
 use super::operations::Operation;
-use super::{Memo, is, may_wait};
+use super::untyped::may_wait;
+use super::{Memo, is};
 use crate::clock::{self, Tick};
 use crate::explain::{Explanation, LoadState, LocalState, Steered};
 use crate::local::Entry;
@@ -36,9 +37,9 @@ where
     V: Clone + Send + Sync + 'static,
 {
     let Some(local) = memo.local.as_ref().filter(|_| function.local) else { return LocalState::Off };
-    match local.peek(key) {
+    match memo.peek(key) {
         Some(entry) => entry_state(&entry, is_valid),
-        None if local.dropped_nothing() => LocalState::NeverStored,
+        None if local.engine().dropped_nothing() => LocalState::NeverStored,
         None => function.gone_so_far(),
     }
 }

@@ -8,6 +8,7 @@ use crate::sync::{Condvar, Mutex};
 use std::any::Any;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -15,20 +16,21 @@ use std::time::Duration;
 pub(crate) type AnyKey = dyn Any + Send + Sync;
 
 /// One load of one key, from the moment a caller took the lead until it ended.
-pub struct Flight {
-    key: Box<AnyKey>,
+pub struct Flight<K: ?Sized = AnyKey> {
     /// By the hasher of the table.
     pub(crate) hash: u64,
     /// Whether another key, of the same type, is equal.
     is_key: fn(&AnyKey, &AnyKey) -> bool,
-    /// The order in which the memo's loads began.
-    pub(crate) number: u64,
-    /// Whether other callers of the key may wait for it.
-    pub(crate) joinable: bool,
+    /// The order in which the memo's loads began. Written as it begins, under the lock of its shard.
+    number: AtomicU64,
+    /// Whether other callers of the key may wait for it. As above.
+    joinable: AtomicBool,
     /// Whether a task leads it, which may need the thread that would wait for it.
     pub(crate) by_task: bool,
     state: Mutex<State>,
     changed: Condvar,
+    /// Last, so that its type can be forgotten.
+    key: K,
 }
 
 struct State {
@@ -60,19 +62,13 @@ pub enum Ending {
 }
 
 impl Flight {
-    pub(crate) fn new<K: Eq + Send + Sync + 'static>(
-        key: K,
-        hash: u64,
-        number: u64,
-        joinable: bool,
-        by_task: bool,
-    ) -> Self {
-        Flight {
-            key: Box::new(key),
+    /// A load that has not begun: it is nobody's lead until it [is in the table](super::flights::Loads::begin).
+    pub(crate) fn new<K: Eq + Send + Sync + 'static>(key: K, hash: u64, by_task: bool) -> Arc<Self> {
+        Arc::new(Flight {
             hash,
             is_key: |one, other| matches!((one.downcast_ref::<K>(), other.downcast_ref::<K>()), (Some(a), Some(b)) if a == b),
-            number,
-            joinable,
+            number: AtomicU64::new(0),
+            joinable: AtomicBool::new(false),
             by_task,
             state: Mutex::new(State {
                 phase: Phase::Loading,
@@ -81,7 +77,8 @@ impl Flight {
                 wakers: Vec::new(),
             }),
             changed: Condvar::new(),
-        }
+            key,
+        })
     }
 
     /// The key.
@@ -92,14 +89,35 @@ impl Flight {
         self.key.downcast_ref().expect("a key of the memo's own type")
     }
 
+    /// It begins: this is its number, and so others may wait for it or not.
+    pub(crate) fn begin(&self, number: u64, joinable: bool) {
+        self.number.store(number, Ordering::Relaxed);
+        self.joinable.store(joinable, Ordering::Relaxed);
+    }
+
+    /// Its place in the order in which the memo's loads began.
+    pub(crate) fn number(&self) -> u64 {
+        self.number.load(Ordering::Relaxed)
+    }
+
+    /// Whether other callers of the key may wait for it.
+    pub(crate) fn is_joinable(&self) -> bool {
+        self.joinable.load(Ordering::Relaxed)
+    }
+
+    /// The key, without its type.
+    pub(crate) fn any_key(&self) -> &AnyKey {
+        &self.key
+    }
+
     /// Whether this is a load of the key that `is` says yes to.
     pub(crate) fn is_of(&self, is: &dyn Fn(&AnyKey) -> bool) -> bool {
-        is(&*self.key)
+        is(&self.key)
     }
 
     /// Whether a key is that of this load.
     pub(crate) fn is_for(&self, key: &AnyKey) -> bool {
-        (self.is_key)(&*self.key, key)
+        (self.is_key)(&self.key, key)
     }
 
     /// Forbids this load to store; whether it is storing right now.
@@ -221,7 +239,7 @@ mod tests {
 
     #[test]
     fn followers_get_the_value_in_threads_and_tasks() {
-        let flight = Flight::new((), 0, 0, true, false);
+        let flight = Flight::new((), 0, false);
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| flight.wait());
             let mut task = pin!(flight.wait_async());
@@ -236,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_doomed_load_does_not_start_to_store() {
-        let flight = Flight::new((), 0, 0, true, false);
+        let flight = Flight::new((), 0, false);
         assert!(flight.start_storing());
         assert!(flight.doom(), "it is storing");
         flight.stop_storing();

@@ -19,38 +19,71 @@ use std::sync::Arc;
 
 const SHARDS: usize = 16;
 
-struct Shard {
-    table: HashTable<Arc<Flight>>,
+/// On cache lines of its own, since every miss writes to one.
+#[repr(align(128))]
+struct Shard(Mutex<Underway>);
+
+/// The loads of one shard.
+struct Underway {
+    /// Mostly there is one at a time, which needs no table.
+    first: Option<Arc<Flight>>,
+    others: HashTable<Arc<Flight>>,
     /// The number of the next load. Only loads of one key are compared, and those are of one shard.
     next: u64,
 }
 
+impl Underway {
+    fn of_hash(&self, hash: u64) -> impl Iterator<Item = &Arc<Flight>> {
+        let others = (!self.others.is_empty()).then(|| self.others.iter_hash(hash));
+        self.first.iter().filter(move |flight| flight.hash == hash).chain(others.into_iter().flatten())
+    }
+
+    fn add(&mut self, flight: Arc<Flight>) {
+        match &self.first {
+            None => self.first = Some(flight),
+            Some(_) => drop(self.others.insert_unique(flight.hash, flight, |flight| flight.hash)),
+        }
+    }
+
+    fn remove(&mut self, flight: &Arc<Flight>) {
+        if self.first.as_ref().is_some_and(|first| Arc::ptr_eq(first, flight)) {
+            self.first = None;
+        } else if let Ok(found) = self.others.find_entry(flight.hash, |other| Arc::ptr_eq(other, flight)) {
+            drop(found.remove());
+        }
+    }
+
+    fn retain(&mut self, mut stays: impl FnMut(&Arc<Flight>) -> bool) {
+        self.first.take_if(|flight| !stays(flight));
+        self.others.retain(|flight| stays(flight));
+    }
+}
+
 pub(crate) struct Flights {
-    shards: [Mutex<Shard>; SHARDS],
+    shards: [Shard; SHARDS],
     hasher: RandomState,
 }
 
 impl Flights {
     pub(crate) fn new() -> Self {
-        Flights {
-            shards: std::array::from_fn(|_| Mutex::new(Shard { table: HashTable::new(), next: 0 })),
-            hasher: RandomState::default(),
-        }
+        let shard = |_| Shard(Mutex::new(Underway { first: None, others: HashTable::new(), next: 0 }));
+        Flights { shards: std::array::from_fn(shard), hasher: RandomState::default() }
     }
 
-    /// What a key is called in [`lock`](Flights::lock).
+    /// What a key is called in [`lock`](Flights::lock), and in the local level.
+    #[inline(always)]
     pub(crate) fn hash(&self, key: &impl Hash) -> u64 {
         self.hasher.hash_one(key)
     }
 
     /// The loads of the keys that share a shard with the one of this hash to which `is` says yes, locked.
     pub(crate) fn lock<'a>(&'a self, hash: u64, is: &'a dyn Fn(&AnyKey) -> bool) -> Loads<'a> {
-        Loads { hash, is, shard: self.shards[shard(hash)].lock() }
+        Loads { hash, is, shard: self.shards[shard(hash)].0.lock() }
     }
 
     /// Takes the older loads of a flight's key out of the way before it stores; those that are writing.
     pub(crate) fn supersede(&self, flight: &Flight) -> Vec<Arc<Flight>> {
-        self.lock(flight.hash, &|key| flight.is_for(key)).doom(flight.number)
+        self.lock(flight.hash, &|key| flight.is_for(key)).doom(flight.number())
     }
 
     /// Sees to it that a load ends, also if code of users panics on the way there: of its key, or copying its value.
@@ -62,8 +95,7 @@ impl Flights {
     pub(crate) fn doom_all(&self) -> Vec<Arc<Flight>> {
         let mut storing = Vec::new();
         for shard in &self.shards {
-            let mut shard = shard.lock();
-            shard.table.retain(|flight| {
+            shard.0.lock().retain(|flight| {
                 let is_storing = flight.doom();
                 if is_storing {
                     storing.push(Arc::clone(flight));
@@ -75,7 +107,7 @@ impl Flights {
     }
 }
 
-/// The top bits choose the shard, since the table uses the low ones and the seven highest.
+/// Other bits choose the shard than the place in the table.
 fn shard(hash: u64) -> usize {
     usize::try_from((hash >> 32) % SHARDS as u64).unwrap_or(0)
 }
@@ -104,14 +136,14 @@ impl Drop for Unended<'_> {
 pub(crate) struct Loads<'a> {
     hash: u64,
     is: &'a dyn Fn(&AnyKey) -> bool,
-    shard: MutexGuard<'a, Shard>,
+    shard: MutexGuard<'a, Underway>,
 }
 
 impl Loads<'_> {
     /// A load of the key that its callers may join.
     pub(crate) fn joinable(&self) -> Option<&Arc<Flight>> {
-        let mut loads = self.shard.table.iter_hash(self.hash);
-        loads.find(|flight| flight.joinable && flight.is_of(self.is) && !flight.is_doomed())
+        let mut loads = self.shard.of_hash(self.hash);
+        loads.find(|flight| flight.is_joinable() && flight.is_of(self.is) && !flight.is_doomed())
     }
 
     /// The number of the next load. While it stays, no load of the key has begun.
@@ -119,44 +151,29 @@ impl Loads<'_> {
         self.shard.next
     }
 
-    /// Begins a load of the key, which is this one.
-    pub(crate) fn begin<K: Eq + Send + Sync + 'static>(
-        &mut self,
-        key: K,
-        joinable: bool,
-        by_task: bool,
-    ) -> Arc<Flight> {
-        self.add(Flight::new(key, self.hash, self.shard.next, joinable, by_task))
-    }
-
-    fn add(&mut self, flight: Flight) -> Arc<Flight> {
+    /// Begins a load of the key, which nobody else has yet.
+    pub(crate) fn begin(&mut self, flight: &Arc<Flight>, joinable: bool) {
+        flight.begin(self.shard.next, joinable);
         self.shard.next += 1;
-        let flight = Arc::new(flight);
-        self.shard.table.insert_unique(self.hash, Arc::clone(&flight), |flight| flight.hash);
-        flight
+        self.shard.add(Arc::clone(flight));
     }
 
     /// Takes a load out of the table. It may not be there any more if it was doomed.
     pub(crate) fn leave(&mut self, flight: &Arc<Flight>) {
-        if let Ok(found) = self.shard.table.find_entry(self.hash, |other| Arc::ptr_eq(other, flight)) {
-            drop(found.remove());
-        }
+        self.shard.remove(flight);
     }
 
     /// Dooms the loads of the key that began before number `before`, and takes out of the table all but those that are
     /// writing to the shared level; these. They stay until they end, so that whoever comes next waits for them too.
     pub(crate) fn doom(&mut self, before: u64) -> Vec<Arc<Flight>> {
         let mut storing: Vec<Arc<Flight>> = Vec::new();
-        let mut visit = |other: &Arc<Flight>| {
-            let is_older = other.number < before && other.is_of(self.is);
-            let stays = is_older && other.doom();
-            if stays && !storing.iter().any(|known| Arc::ptr_eq(known, other)) {
-                storing.push(Arc::clone(other));
-            }
-            is_older && !stays
-        };
-        while let Ok(found) = self.shard.table.find_entry(self.hash, &mut visit) {
-            drop(found.remove());
+        let mut idle = Vec::new();
+        for flight in self.shard.of_hash(self.hash).filter(|flight| flight.number() < before && flight.is_of(self.is)) {
+            let list = if flight.doom() { &mut storing } else { &mut idle };
+            list.push(Arc::clone(flight));
+        }
+        for flight in &idle {
+            self.shard.remove(flight);
         }
         storing
     }
@@ -167,7 +184,7 @@ impl Loads<'_> {
         let stores = stores && flight.may_store(origin);
         if stores {
             // Whatever is older and still under way must not overwrite this.
-            drop(self.doom(flight.number));
+            drop(self.doom(flight.number()));
             if origin == Origin::Loaded {
                 self.outdate_fetches();
             }
@@ -179,7 +196,7 @@ impl Loads<'_> {
     pub(crate) fn outdate(&mut self, flight: &Flight) -> bool {
         let is_newest = flight.may_store(Origin::Loaded);
         if is_newest {
-            drop(self.doom(flight.number));
+            drop(self.doom(flight.number()));
             self.outdate_fetches();
         }
         is_newest
@@ -187,7 +204,7 @@ impl Loads<'_> {
 
     /// A newer value of the key was stored: what other loads of it have fetched is old.
     pub(crate) fn outdate_fetches(&self) {
-        let loads = self.shard.table.iter_hash(self.hash).filter(|flight| flight.is_of(self.is));
+        let loads = self.shard.of_hash(self.hash).filter(|flight| flight.is_of(self.is));
         loads.for_each(|flight| flight.outdate_fetch());
     }
 }
@@ -201,8 +218,10 @@ mod tests {
         let flights = Flights::new();
         let is = |key: &AnyKey| key.downcast_ref() == Some(&1_u8);
         let loads = || flights.lock(flights.hash(&1_u8), &is);
-        let writing = loads().begin(1_u8, true, false);
-        let idle = loads().begin(1_u8, true, false);
+        let new = || Flight::new(1_u8, flights.hash(&1_u8), false);
+        let (writing, idle) = (new(), new());
+        loads().begin(&writing, true);
+        loads().begin(&idle, true);
         assert!(writing.start_storing());
         assert_eq!(loads().doom(u64::MAX).len(), 1);
         assert!(loads().joinable().is_none(), "a doomed load is joined");
@@ -220,8 +239,9 @@ mod tests {
         let flights = Flights::new();
         let is = |wanted: u8| move |key: &AnyKey| key.downcast_ref() == Some(&wanted);
         let (is_one, is_two) = (is(1), is(2));
-        let one = flights.lock(7, &is_one).begin(1_u8, true, false);
-        let two = flights.lock(7, &is_two).begin(2_u8, true, false);
+        let (one, two) = (Flight::new(1_u8, 7, false), Flight::new(2_u8, 7, false));
+        flights.lock(7, &is_one).begin(&one, true);
+        flights.lock(7, &is_two).begin(&two, true);
         assert!(flights.supersede(&two).is_empty() && flights.lock(7, &is_two).doom(u64::MAX).is_empty());
         assert!(two.is_doomed() && !one.is_doomed());
         assert!(flights.lock(7, &is_one).joinable().is_some_and(|found| Arc::ptr_eq(found, &one)));

@@ -13,11 +13,14 @@ mod io;
 mod keep;
 #[cfg(all(test, shuttle))]
 mod models;
+#[cfg(all(test, shuttle))]
+pub(crate) use models::explore;
 pub(crate) mod note;
 mod once;
 mod operations;
 pub(crate) mod spawn;
 pub mod thread;
+mod untyped;
 mod valid;
 mod verify;
 
@@ -35,27 +38,20 @@ pub use operations::{Operation, invalidate_all_local, operation, put, put_local}
 pub use valid::valid_if;
 pub use verify::{comparable, verify, verify_due};
 
-use crate::local::{Entry, Gone, Local};
+use crate::epoch;
+use crate::events::Cause;
+use crate::local::{Engine, Entry, Gone, Local, Looked, Seen};
 use equivalent::Equivalent;
 use flight::{AnyKey, Ending, Flight};
 use flights::Flights;
 use std::hash::Hash;
 use std::sync::Arc;
+use untyped::{Entered, Finished, Untyped, may_wait};
 
 /// What one instantiation of a function remembers in this process, and the loads it has under way.
 pub(crate) struct Memo<K, V> {
     local: Option<Local<K, V>>,
     flights: Flights,
-}
-
-/// What a caller finds when it looks again under the lock of its key.
-enum Entered<V> {
-    /// A load ended between the two looks.
-    Found(Entry<V>),
-    /// The caller runs the load.
-    Lead(Arc<Flight>),
-    /// Another caller runs it.
-    Follow(Arc<Flight>),
 }
 
 /// Whether a load may be shared between callers.
@@ -78,44 +74,40 @@ where
         Memo { local, flights: Flights::new() }
     }
 
+    fn untyped(&self) -> Untyped<'_> {
+        Untyped { flights: &self.flights, engine: self.local.as_ref().map(Local::engine) }
+    }
+
     /// A fresh entry of the local level, marked as used.
     // Always, or the entry goes through memory twice more on its way out.
     #[inline(always)]
     fn get(&self, key: &(impl Hash + Equivalent<K>)) -> Looked<V> {
-        match self.local.as_ref().and_then(|local| local.get(key)) {
-            Some(entry) if entry.is_fresh() => Looked::Fresh(entry),
-            Some(_) => Looked::Expired,
+        match &self.local {
+            Some(local) => local.get(&epoch::pin(), self.flights.hash(key), key),
             None => Looked::Nothing,
         }
     }
 
-    /// A fresh entry of the local level, without any effect.
+    /// An entry of the local level, fresh or expired, without any effect.
     fn peek(&self, key: &K) -> Option<Entry<V>> {
-        self.local.as_ref()?.peek(key).filter(Entry::is_fresh)
+        self.local.as_ref()?.peek(&epoch::pin(), self.flights.hash(key), key)
     }
 
-    /// Joins the load under way or begins one, for a call of this function.
-    fn enter(&self, function: &Function, key: &K, join: Join) -> Entered<V> {
-        // Dropped after the lock, since dropping a value runs its owner's code.
-        let _stale;
-        let is = is(key);
-        let mut loads = self.flights.lock(self.flights.hash(key), &is);
-        if join == Join::Any {
-            match loads.joinable() {
-                Some(flight) if may_wait(function, flight) => return Entered::Follow(Arc::clone(flight)),
-                Some(_) => return Entered::Lead(loads.begin(key.clone(), false, function.is_async)),
-                None => {}
-            }
-            if function.local
-                && let Some(entry) = self.local.as_ref().and_then(|local| local.get(key))
-            {
-                if entry.is_fresh() {
-                    return Entered::Found(entry);
-                }
-                _stale = entry;
-            }
+    /// A load of this key that has not begun.
+    fn flight(&self, function: &Function, key: K) -> Arc<Flight> {
+        let hash = self.flights.hash(&key);
+        Flight::new(key, hash, function.is_async)
+    }
+
+    /// Joins the load under way or begins this one, for a call of this function.
+    fn enter(&self, function: &Function, flight: &Arc<Flight>, join: Join) -> Entered<Entry<V>> {
+        let pin = epoch::pin();
+        match (self.untyped().enter(&pin, function, flight, join), &self.local) {
+            (Entered::Found(seen), Some(local)) => Entered::Found(local.entry(seen)),
+            (Entered::Found(_), None) => unreachable!("there is nothing to find it in"),
+            (Entered::Lead, _) => Entered::Lead,
+            (Entered::Follow(flight), _) => Entered::Follow(flight),
         }
-        Entered::Lead(loads.begin(key.clone(), join != Join::Alone, function.is_async))
     }
 
     /// The load under way that a call of this function may wait for; else the number that the next load will have.
@@ -132,79 +124,53 @@ where
         flight: &Arc<Flight>,
         entry: Option<Entry<V>>,
         origin: Origin,
-        // `dyn`, as this is long and would be compiled again for each caller.
         ending: &dyn Fn() -> Ending,
-        gone: &mut dyn FnMut(Gone<K, V>),
+        gone: &mut dyn FnMut(Gone<'_, K, V>),
     ) -> Finished {
         let unended = self.flights.end_anyway(flight);
-        if let (Some(entry), Some(local)) = (&entry, &self.local) {
-            local.weigh(flight.key(), &entry.value);
-        }
-        // Dropped after the lock, since dropping a value runs its owner's code.
-        let mut pushed_out = None;
-        let _unused;
-        let is = |key: &AnyKey| flight.is_for(key);
-        let mut loads = self.flights.lock(flight.hash, &is);
-        let stores = loads.end(flight, entry.is_some(), origin);
-        match (entry, &self.local) {
-            (Some(entry), Some(local)) if stores => pushed_out = Some(local.insert(flight.key::<K>().clone(), entry)),
-            (entry, _) => _unused = entry,
-        }
-        drop(loads);
-        flight.tell(ending);
+        let brings = (entry.is_some(), origin);
+        // Weighed, and its key copied, outside of the locks.
+        let local = self.local.as_ref();
+        let node = entry.and_then(|entry| Some(local?.node(flight.hash, flight.key::<K>().clone(), entry)));
+        let pin = epoch::pin();
+        let mut gone = |seen: Seen<'_>, cause| local.into_iter().for_each(|local| gone(local.gone(seen, cause)));
+        let (finished, is_due) = self.untyped().finish(&pin, flight, node, brings, ending, &mut gone);
         unended.has_ended();
-        let (mut evicted, mut too_heavy) = (0, false);
-        if let Some(pushed_out) = pushed_out
-            && let Some(local) = &self.local
-        {
-            (evicted, too_heavy) = (pushed_out.evicted(), pushed_out.is_too_heavy());
-            pushed_out.each(gone);
-            local.sweep_sometimes(gone);
+        if is_due {
+            drop(pin);
+            self.untyped().free_sometimes(flight.hash);
         }
-        Finished { stored: stores, evicted, too_heavy }
+        finished
+    }
+
+    /// Ends a load that brought nothing: one of its followers leads.
+    fn abandon(&self, flight: &Arc<Flight>) {
+        let nothing = (false, Origin::Loaded);
+        self.untyped().finish(&epoch::pin(), flight, None, nothing, &|| Ending::Abandoned, &mut |_, _| ());
     }
 
     /// Drops the entry of a key and dooms its loads. Whether there was a fresh entry, and the loads that are writing to
     /// the shared level.
     fn drop_entry(&self, key: &K) -> (bool, Vec<Arc<Flight>>) {
-        let is = is(key);
-        let mut loads = self.flights.lock(self.flights.hash(key), &is);
-        let storing = loads.doom(u64::MAX);
-        let removed = self.local.as_ref().and_then(|local| local.remove(key));
-        drop(loads);
-        (removed.is_some_and(|(_, entry)| entry.is_fresh()), storing)
-    }
-
-    /// Drops what is remembered under the key of a load that brought a newer value and does not remember it itself:
-    /// one that is not to be kept, or of a function without a local level whose prefix others share.
-    fn outdate(&self, flight: &Flight) {
-        let Some(local) = &self.local else { return };
-        let is = |key: &AnyKey| flight.is_for(key);
-        let mut loads = self.flights.lock(flight.hash, &is);
-        if loads.outdate(flight) {
-            let removed = local.remove(flight.key::<K>());
-            drop(loads);
-            drop(removed);
-        }
+        self.untyped().drop_entry(self.flights.hash(key), key, &is(key))
     }
 
     /// Takes the entry of a key out if it has expired.
-    fn take_expired(&self, key: &K) -> Option<Gone<K, V>> {
-        self.local.as_ref()?.remove_expired(key)
+    fn take_expired(&self, flight: &Flight, gone: &mut dyn FnMut(Gone<'_, K, V>)) {
+        let local = self.local.as_ref();
+        let mut gone = |seen: Seen<'_>| local.into_iter().for_each(|local| gone(local.gone(seen, Cause::Expired)));
+        self.untyped().take_expired(flight, &mut gone);
     }
 
-    /// Drops an entry that was seen, unless another has taken its place since.
-    fn drop_refused(&self, key: &K, seen: &Entry<V>) {
-        if let Some(local) = &self.local {
-            local.remove_same(key, seen);
-        }
+    /// Drops an entry that was seen, unless another has taken its place since, as far as its times tell: another one
+    /// that goes for its sake is a load more.
+    fn drop_refused(&self, key: &K, refused: &Entry<V>) {
+        let Some(engine) = self.untyped().engine else { return };
+        let is = |seen: Seen<'_>| seen.created() == refused.created && seen.deadline() == refused.deadline;
+        let hash = self.flights.hash(key);
+        engine.remove(&epoch::pin(), hash, key, &is);
+        engine.free_sometimes(hash);
     }
-}
-
-/// Whether a call of this function may wait for a load. The code that the load runs must not wait for itself: it runs
-/// the body. Nor must a thread wait for a task, which may need that thread to go on.
-fn may_wait(function: &Function, flight: &Flight) -> bool {
-    !context::Mark::of(flight).is_inside() && (function.is_async || !flight.by_task)
 }
 
 /// Whether a key is this one.
@@ -219,22 +185,6 @@ pub(crate) enum Origin {
     Loaded,
     /// The shared level, which may have got a newer value since it was asked.
     Fetched,
-}
-
-/// How a load ended for the local level.
-#[derive(Clone, Copy)]
-struct Finished {
-    stored: bool,
-    evicted: usize,
-    /// Not in the local level after all, since it is heavier than all there may be.
-    too_heavy: bool,
-}
-
-/// What a look into the local level found.
-enum Looked<V> {
-    Fresh(Entry<V>),
-    Expired,
-    Nothing,
 }
 
 /// A memo whose types are forgotten, for what concerns a whole function.
@@ -255,7 +205,7 @@ where
     V: Clone + Send + Sync + 'static,
 {
     fn entries(&self) -> usize {
-        self.local.as_ref().map_or(0, Local::len)
+        self.untyped().engine.map_or(0, Engine::len)
     }
 
     fn weight(&self) -> u64 {
@@ -263,11 +213,6 @@ where
     }
 
     fn drop_all(&self) -> Vec<Arc<Flight>> {
-        // The loads first: one that ends now can't store any more, and what others stored before goes with the rest.
-        let storing = self.flights.doom_all();
-        if let Some(local) = &self.local {
-            local.clear();
-        }
-        storing
+        self.untyped().drop_all()
     }
 }

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex as RealMutex};
 use std::time::Duration;
 
 /// Runs a model under random schedules, and under such as find what needs few, but well chosen, interruptions.
-fn explore(model: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn explore(model: impl Fn() + Send + Sync + 'static) {
     let effort = std::env::var("MEMOKIT_TEST_EFFORT").map_or(Some(1), |effort| effort.parse().ok());
     let runs = 500 * effort.expect("MEMOKIT_TEST_EFFORT is a number");
     let model = Arc::new(model);

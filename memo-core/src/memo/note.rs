@@ -9,9 +9,9 @@ use super::function::Function;
 use super::io::Io;
 use crate::Error;
 use crate::clock::{self, Tick};
-use crate::events::{self, CallInfo, Level};
+use crate::events::{self, CallInfo, Cause, Level};
 use crate::explain::SharedState;
-use crate::local::Gone;
+use crate::local::{Entry, Gone};
 use crate::lookup::Parts;
 use crate::outcome::Outcome;
 use crate::stats::Count;
@@ -95,11 +95,18 @@ fn times(created: Tick, deadline: Tick) -> (Duration, Option<Duration>) {
     (now.since(created), (deadline != Tick::NEVER).then(|| deadline.since(now)))
 }
 
+/// An entry that left the local level, until its hook is told.
+struct Left<K, V> {
+    key: K,
+    entry: Entry<V>,
+    cause: Cause,
+}
+
 /// The notes of one call.
 pub struct Note {
     function: &'static Function,
     facts: Mutex<Facts>,
-    /// Entries that left the local level, each a `Gone<K, V>`; `None` if nobody wants to know. The types are forgotten
+    /// Entries that left the local level, each a `Left<K, V>`; `None` if nobody wants to know. The types are forgotten
     /// because a door must not name them: the compiler could not prove futures `Send` that hold one.
     gone: Option<Mutex<Vec<Box<dyn Any + Send>>>>,
 }
@@ -208,8 +215,8 @@ impl<K: 'static, V: 'static> Drop for TellsEvictions<'_, K, V> {
     fn drop(&mut self) {
         let Some(gone) = &self.note.gone else { return };
         let gone = std::mem::take(&mut *gone.lock());
-        for gone in gone.into_iter().filter_map(|gone| gone.downcast::<Gone<K, V>>().ok()) {
-            let Gone { key, entry, cause } = *gone;
+        for gone in gone.into_iter().filter_map(|gone| gone.downcast::<Left<K, V>>().ok()) {
+            let Left { key, entry, cause } = *gone;
             let mut call = CallInfo::new(self.note.function.name());
             let (age, left) = times(entry.created, entry.deadline);
             (call.cause, call.age, call.time_to_expiry) = (Some(cause), Some(age), left);
@@ -300,13 +307,14 @@ impl<V, D: Door<V>> Door<V> for Noted<'_, D> {
         fact(&mut facts);
     }
 
-    fn gone<K: Send + 'static>(&self, gone: Gone<K, V>)
+    fn gone<K: Clone + Send + 'static>(&self, gone: Gone<'_, K, V>)
     where
-        V: Send + 'static,
+        V: Clone + Send + 'static,
     {
-        match &self.note.gone {
-            Some(wanted) => wanted.lock().push(Box::new(gone)),
-            None => drop(gone),
+        if let Some(wanted) = &self.note.gone {
+            let Gone { key, value, created, deadline, cause } = gone;
+            let entry = Entry { value: value.clone(), created, deadline };
+            wanted.lock().push(Box::new(Left { key: key.clone(), entry, cause }));
         }
     }
 }

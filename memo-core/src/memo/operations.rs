@@ -69,7 +69,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
 
     /// The entry in this process that a call would hit.
     fn found_locally(&self) -> Option<Entry<O::Value>> {
-        let entry = self.memo.peek(&self.key)?;
+        let entry = self.memo.peek(&self.key).filter(Entry::is_fresh)?;
         (!O::CHECKS || self.outcome.is_valid(&entry.value)).then_some(entry)
     }
 

@@ -125,7 +125,9 @@ where
     // A value that was invalidated or replaced since it was found may differ by right, and one that does not equal
     // itself says nothing.
     let is_comparable = found.as_ref().zip(guard.flight.as_ref()).is_some_and(|(found, flight)| {
-        let stays = || guard.memo.peek(flight.key::<P::Owned>()).is_some_and(|entry| entry.value.equals(found));
+        let stays = || {
+            guard.memo.peek(flight.key::<P::Owned>()).is_some_and(|entry| entry.is_fresh() && entry.value.equals(found))
+        };
         found.equals(found) && (!function.local || stays())
     });
     Verification { guard, found, is_comparable }

@@ -77,10 +77,7 @@ impl<'s, 'a> Hooks<'s, 'a> {
         };
         let (outcome, key_type) = (self.site.outcome(), self.site.parts());
         // The key is nested pairs: `(first, (second, ()))`.
-        let mut rest = match &self.site.options.weigh {
-            Some(_) => quote!(__memokit_key.key()),
-            None => quote!(__memokit_key),
-        };
+        let mut rest = quote!(__memokit_key);
         let key = self.site.key_parts().into_iter().map(|ty| {
             let part = ty.map_or_else(|| quote!(&#rest.0), |ty| parts::shown(&quote!(#rest.0), ty));
             rest.extend(quote!(.1));

@@ -189,8 +189,7 @@ impl<'a> Site<'a> {
             }
         };
         list.extend(self.options.extra.iter().flat_map(|extra| given(&extra.value)));
-        let (private, list) = (&self.private, parts::list(list));
-        if self.options.weigh.is_some() { quote!(#private::Weighed::parts(#list)) } else { list }
+        parts::list(list)
     }
 
     /// The parts of a key: the types of those that are arguments.

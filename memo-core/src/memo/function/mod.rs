@@ -6,12 +6,12 @@ pub use settings::{Registered, check};
 
 use super::cell::{self, Id, Instance, Slot, Slots};
 use super::thread::Threads;
-use super::{AnyMemo, Finished, Memo};
-use crate::local::Local;
+use super::untyped::Finished;
+use super::{AnyMemo, Memo};
+use crate::local::{Bound, Local};
 use crate::lookup::Parts;
 use crate::outcome::Outcome;
 use crate::stats::{Count, Counters, Stats};
-use crate::weight::Weighing;
 use crate::{Error, ErrorKind};
 #[cfg(feature = "shared")]
 use crate::{key::Prefix, shared::source::Source};
@@ -229,9 +229,9 @@ impl Function {
         self.keeps_local().then(|| match (outcome.weigher(), self.max_weight) {
             (Some(weigh), Some(max_weight)) => {
                 let max_weight = NonZeroU64::new(max_weight()).unwrap_or(NonZeroU64::MIN);
-                Local::weighed(Weighing::new::<P>(weigh), max_weight)
+                Local::weighed(weigh, max_weight)
             }
-            _ => Local::new(self.entries_bound()),
+            _ => Local::new(self.entries_bound().map_or(Bound::None, Bound::Entries)),
         })
     }
 

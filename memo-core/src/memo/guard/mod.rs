@@ -68,7 +68,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     /// Asks the shared level, under the lead, so that one caller of a key asks.
     pub(super) async fn fetch<I: Io>(mut self) -> Begun<O, K, D> {
-        let number = self.flight.as_ref().map(|flight| flight.number);
+        let number = self.flight.as_ref().map(|flight| flight.number());
         let knows = match self.asked {
             Asked::NotYet => false,
             Asked::Before(next) => number == Some(next),
@@ -309,7 +309,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Drop for Guard<O, K, D
         }
         if let Some(flight) = self.flight.take() {
             // Nothing is stored, so nothing goes.
-            self.memo.finish(&flight, None, Origin::Loaded, &|| Ending::Abandoned, &mut drop);
+            self.memo.abandon(&flight);
         }
     }
 }

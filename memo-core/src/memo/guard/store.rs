@@ -21,14 +21,14 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         if removed.is_ok() {
             removed = self.door.remove::<I>().await.map(drop);
         }
-        self.memo.outdate(flight);
+        self.memo.untyped().outdate(flight);
         removed.inspect_err(|error| self.report(error))
     }
 
     /// Drops the value before this load from the local level.
     pub(in crate::memo) fn outdate(&self) {
         if let Some(flight) = &self.flight {
-            self.memo.outdate(flight);
+            self.memo.untyped().outdate(flight);
         }
     }
 

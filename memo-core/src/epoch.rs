@@ -1,0 +1,296 @@
+//! When memory that readers may still look at can go.
+//!
+//! A reader announces, in a record of its thread, the epoch in which it began, and takes that back when it is done. Who
+//! has unlinked something asks [`readers_left`], and frees it if nobody reads any more who began before.
+//!
+//! Source: epoch-based reclamation (K. Fraser, "Practical lock-freedom", 2004), with an asymmetric fence: a reader must
+//! announce before it looks, which would cost it a fence, a third of a hit. Where Linux has `membarrier`, the reader's
+//! fence is one for the compiler only, and the one who frees has the kernel put a fence into every running thread.
+//! Elsewhere both use a fence of their own.
+//!
+//! Why that is right. Let `f` free what it unlinked. It raises the epoch to `n` after unlinking, then puts the fence,
+//! then reads every record. A reader whose record says at least `n` has read the epoch after it was raised (Acquire
+//! after Release), so it can't find what was unlinked before. A reader whose record says less is waited for. A reader
+//! whose record says that it does not read: either it is done, and its reading happened before (Release at its end,
+//! Acquire here), or its announcement comes after the fence, and with it its looking, which finds the unlinking done.
+
+use crate::sync::{AtomicU64, IS_MODEL, global, thread_local};
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering, compiler_fence, fence};
+
+/// What a thread says while it reads. On cache lines of its own, since its thread writes it on every hit; 128 bytes,
+/// because lines are fetched in pairs.
+#[repr(align(128))]
+struct Record {
+    /// The epoch in which its thread began to read; [`IDLE`] while it does not.
+    epoch: AtomicU64,
+    /// Whether a thread has it.
+    taken: AtomicBool,
+    /// Written once, before it is in the list.
+    next: AtomicPtr<Record>,
+}
+
+const IDLE: u64 = 0;
+
+global! {
+    static EPOCH: AtomicU64 = AtomicU64::new(1);
+}
+
+global! {
+    /// All records there ever were, newest first. They stay: there are as many as there were threads at one time.
+    static RECORDS: AtomicPtr<Record> = AtomicPtr::new(std::ptr::null_mut());
+}
+
+thread_local! {
+    /// The record of this thread. Without a destructor, so that it is one load away.
+    static MINE: Cell<Option<&'static Record>> = const { Cell::new(None) };
+    static LEASE: Cell<Option<Lease>> = const { Cell::new(None) };
+}
+
+/// As long as it lives, nothing that this thread finds is freed.
+#[must_use]
+pub(crate) struct Pin {
+    record: &'static Record,
+    /// What the record said before: reading may nest, since copying a value is code of users.
+    before: u64,
+    /// Whether the record is this pin's alone, since its thread is being torn down.
+    is_last: bool,
+    /// It is about this thread.
+    _not_send: PhantomData<*const ()>,
+}
+
+/// Announces that this thread reads.
+#[inline(always)]
+pub(crate) fn pin() -> Pin {
+    match MINE.with(Cell::get) {
+        Some(record) => Pin::on(record, false),
+        None => first_pin(),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn first_pin() -> Pin {
+    let lease = Lease::take();
+    let record = lease.0;
+    match LEASE.try_with(|mine| mine.set(Some(lease))) {
+        Ok(()) => {
+            MINE.with(|mine| mine.set(Some(record)));
+            Pin::on(record, false)
+        }
+        // The lease is gone with the attempt; this thread has it for one reading more.
+        Err(_) => Pin::on(Lease::take().keep(), true),
+    }
+}
+
+impl Pin {
+    #[inline(always)]
+    fn on(record: &'static Record, is_last: bool) -> Self {
+        let before = record.epoch.load(Ordering::Relaxed);
+        if before == IDLE {
+            record.epoch.store(EPOCH.load(Ordering::Acquire), Ordering::Relaxed);
+            light_fence();
+        }
+        Pin { record, before, is_last, _not_send: PhantomData }
+    }
+}
+
+impl Drop for Pin {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.record.epoch.store(self.before, Ordering::Release);
+        if self.is_last {
+            drop(Lease(self.record));
+        }
+    }
+}
+
+/// A record that a thread has. It goes back when the thread ends.
+struct Lease(&'static Record);
+
+impl Lease {
+    fn take() -> Self {
+        // Before anybody may read, it is known which fence they use.
+        let _ = has_membarrier();
+        for record in records() {
+            let taken = record.taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
+            if taken.is_ok() {
+                return Lease(record);
+            }
+        }
+        let record: &'static Record = Box::leak(Box::new(Record {
+            epoch: AtomicU64::new(IDLE),
+            taken: AtomicBool::new(true),
+            next: AtomicPtr::default(),
+        }));
+        let mut newest = RECORDS.load(Ordering::Acquire);
+        loop {
+            record.next.store(newest, Ordering::Relaxed);
+            let itself = std::ptr::from_ref(record).cast_mut();
+            match RECORDS.compare_exchange_weak(newest, itself, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Lease(record),
+                Err(other) => newest = other,
+            }
+        }
+    }
+
+    /// The record, which is not given back.
+    fn keep(self) -> &'static Record {
+        let record = self.0;
+        std::mem::forget(self);
+        record
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // A destructor that runs after this one takes another.
+        let _ = MINE.try_with(|mine| mine.set(None));
+        self.0.taken.store(false, Ordering::Release);
+    }
+}
+
+#[allow(unsafe_code)]
+fn known(record: *mut Record) -> Option<&'static Record> {
+    // SAFETY: what is in the list is null or a leaked record, and all its fields are atomics.
+    unsafe { record.as_ref() }
+}
+
+fn records() -> impl Iterator<Item = &'static Record> {
+    std::iter::successors(known(RECORDS.load(Ordering::Acquire)), |record| known(record.next.load(Ordering::Relaxed)))
+}
+
+/// Whether nobody reads any more who began before this call: then what was unlinked before it can be freed. `false` is
+/// an answer for now.
+pub(crate) fn readers_left() -> bool {
+    let epoch = EPOCH.fetch_add(1, Ordering::AcqRel) + 1;
+    heavy_fence();
+    records().all(|record| match record.epoch.load(Ordering::Acquire) {
+        IDLE => true,
+        began => began >= epoch,
+    })
+}
+
+/// Whether readers need a fence of their own. It is so until the kernel has agreed to put them.
+static NEEDS_FENCE: AtomicBool = AtomicBool::new(true);
+
+/// Between a reader's announcement and its looking.
+#[inline(always)]
+fn light_fence() {
+    if NEEDS_FENCE.load(Ordering::Relaxed) {
+        fence(Ordering::SeqCst);
+    } else {
+        compiler_fence(Ordering::SeqCst);
+    }
+}
+
+/// Between unlinking and reading the records.
+fn heavy_fence() {
+    // Who reads `NEEDS_FENCE` as false does so after `has_membarrier` was true, and it stays what it is.
+    if has_membarrier() {
+        membarrier::put();
+    }
+    fence(Ordering::SeqCst);
+}
+
+fn has_membarrier() -> bool {
+    static ANSWER: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        let registered = !IS_MODEL && membarrier::register();
+        NEEDS_FENCE.store(!registered, Ordering::Relaxed);
+        registered
+    })
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod membarrier {
+    use rustix::thread::{MembarrierCommand, membarrier};
+
+    pub(super) fn register() -> bool {
+        membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
+    }
+
+    pub(super) fn put() {
+        // Once registered it can't fail, and to go on without it would free what others read.
+        membarrier(MembarrierCommand::PrivateExpedited).expect("the process is registered for it");
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod membarrier {
+    pub(super) fn register() -> bool {
+        false
+    }
+
+    pub(super) fn put() {}
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    // Other tests of this process read as well, so "eventually" is all that can be asked of an answer `true`.
+    fn leave_at_last() -> bool {
+        (0..1_000_000).any(|_| {
+            std::thread::yield_now();
+            readers_left()
+        })
+    }
+
+    #[test]
+    fn who_began_before_is_waited_for() {
+        let (go, gone) = mpsc::channel::<()>();
+        let (reads, reading) = mpsc::channel();
+        let reader = std::thread::spawn(move || {
+            let _pin = pin();
+            reads.send(()).expect("the test waits");
+            let _ = gone.recv();
+        });
+        reading.recv().expect("it reads");
+        assert!((0..100).all(|_| !readers_left()));
+        drop(go);
+        reader.join().expect("no panic");
+        assert!(leave_at_last());
+    }
+
+    #[test]
+    fn readings_nest() {
+        let outer = pin();
+        drop(pin());
+        assert!(!readers_left(), "the inner one ended the outer one");
+        drop(outer);
+        assert!(leave_at_last());
+    }
+
+    #[test]
+    fn threads_that_end_hand_their_records_on() {
+        let count = || records().count();
+        std::thread::spawn(|| drop(pin())).join().expect("no panic");
+        let before = count();
+        for _ in 0..200 {
+            std::thread::spawn(|| drop(pin())).join().expect("no panic");
+        }
+        assert!(count() < before + 50, "{} records", count());
+    }
+
+    #[test]
+    fn a_destructor_of_a_thread_may_read() {
+        struct ReadsAtTheEnd;
+        impl Drop for ReadsAtTheEnd {
+            fn drop(&mut self) {
+                drop(pin());
+            }
+        }
+        std::thread_local!(static LAST: Cell<Option<ReadsAtTheEnd>> = const { Cell::new(None) });
+        std::thread::spawn(|| {
+            // Registered before the record, so that it is dropped after it.
+            LAST.set(Some(ReadsAtTheEnd));
+            drop(pin());
+        })
+        .join()
+        .expect("no panic");
+        assert!(leave_at_last());
+    }
+}

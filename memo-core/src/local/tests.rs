@@ -1,0 +1,223 @@
+//! The typed door and what stands behind it, through the operations that memos use.
+
+use super::engine::SWEEP_AFTER;
+use super::*;
+use crate::epoch;
+use foldhash::fast::FixedState;
+use std::hash::BuildHasher;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::sync::Arc;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "keys are passed so")]
+fn hash(key: &u32) -> u64 {
+    FixedState::default().hash_one(key)
+}
+
+fn fresh<V>(value: V) -> Entry<V> {
+    Entry { value, created: clock::now(), deadline: Tick::NEVER }
+}
+
+/// Stores an entry; how many were evicted.
+fn store<V: Clone + Send + Sync + 'static>(local: &Local<u32, V>, key: u32, entry: Entry<V>) -> usize {
+    let pin = epoch::pin();
+    let evicted = local.engine().insert(&pin, hash(&key), local.node(hash(&key), key, entry)).evicted();
+    drop(pin);
+    local.engine().free_sometimes(hash(&key));
+    evicted
+}
+
+fn found<V: Clone + Send + Sync + 'static>(local: &Local<u32, V>, key: u32) -> Option<V> {
+    match local.get(&epoch::pin(), hash(&key), &key) {
+        Looked::Fresh(entry) => Some(entry.value),
+        Looked::Expired | Looked::Nothing => None,
+    }
+}
+
+fn removed<V: Clone + Send + Sync + 'static>(local: &Local<u32, V>, hash: u64, key: u32) -> bool {
+    local.engine().remove(&epoch::pin(), hash, &key, &|_| true).is_some()
+}
+
+fn bounded<V: Clone + Send + Sync + 'static>(capacity: usize) -> Local<u32, V> {
+    Local::new(Bound::Entries(NonZeroUsize::new(capacity).expect("not zero")))
+}
+
+#[test]
+fn without_a_capacity_nothing_is_evicted() {
+    let local = Local::new(Bound::None);
+    for key in 0..50_000 {
+        assert_eq!(store(&local, key, fresh(key)), 0);
+    }
+    assert_eq!(local.engine().len(), 50_000);
+    assert!((0..50_000).all(|key| found(&local, key) == Some(key)));
+    assert!((50_000..60_000).all(|key| found(&local, key).is_none()));
+}
+
+#[test]
+fn a_capacity_bounds_the_entries_and_is_used() {
+    for capacity in [1, 2, 3, 7, 100, 5_000, 10_000, 100_000] {
+        let local = bounded(capacity);
+        for key in 0..2 * u32::try_from(capacity).expect("small") + 100 {
+            store(&local, key, fresh(key));
+            assert!(local.engine().len() <= capacity, "{} entries with a capacity of {capacity}", local.engine().len());
+        }
+        assert!(
+            local.engine().len() == capacity,
+            "only {} entries with a capacity of {capacity}",
+            local.engine().len()
+        );
+        let found = (0..2 * u32::try_from(capacity).expect("small") + 100).filter(|key| found(&local, *key).is_some());
+        assert_eq!(found.count(), capacity);
+    }
+}
+
+#[test]
+fn what_is_evicted_is_told_once() {
+    let local = bounded(10);
+    let mut told = Vec::new();
+    for key in 0..100 {
+        let pin = epoch::pin();
+        let went = local.engine().insert(&pin, hash(&key), local.node(hash(&key), key, fresh(key)));
+        went.tell(&mut |seen, cause| told.push((*local.gone(seen, cause).key, *local.gone(seen, cause).value)));
+    }
+    told.extend((0..100).filter(|key| found(&local, *key).is_some()).map(|key| (key, key)));
+    told.sort_unstable();
+    assert_eq!(told, (0..100).map(|key| (key, key)).collect::<Vec<_>>());
+}
+
+#[test]
+fn expired_entries_are_swept_out_as_others_are_stored() {
+    let local = Local::new(Bound::None);
+    for key in 0..u32::try_from(SWEEP_AFTER).expect("small") {
+        store(&local, key, Entry { value: 0, created: clock::now(), deadline: clock::now() });
+    }
+    local.engine().sweep_sometimes(&epoch::pin(), &mut |_| ());
+    assert_eq!(local.engine().len(), 0);
+}
+
+#[test]
+fn a_new_entry_takes_the_place_of_the_old_one() {
+    for local in [bounded(4), Local::new(Bound::None)] {
+        for round in 0..100 {
+            for key in 0..4 {
+                assert_eq!(store(&local, key, fresh(round)), 0);
+            }
+        }
+        assert_eq!(local.engine().len(), 4);
+        assert!((0..4).all(|key| found(&local, key) == Some(99)));
+    }
+}
+
+#[test]
+fn removed_entries_are_gone_and_others_stay() {
+    let local = bounded(5_000);
+    for key in 0..5_000 {
+        store(&local, key, fresh(key));
+    }
+    for key in (0..5_000).step_by(2) {
+        assert!(removed(&local, hash(&key), key));
+        assert!(!removed(&local, hash(&key), key), "twice");
+    }
+    assert_eq!(local.engine().len(), 2_500);
+    assert!((0..5_000).all(|key| found(&local, key) == (key % 2 == 1).then_some(key)));
+    for key in (0..5_000).step_by(2) {
+        assert_eq!(store(&local, key, fresh(key)), 0, "there was room for {key}");
+    }
+    assert!((0..5_000).all(|key| found(&local, key) == Some(key)));
+}
+
+#[test]
+fn keys_of_one_hash_are_kept_apart() {
+    let local = Local::<u32, u32>::new(Bound::None);
+    for key in 0..300 {
+        let pin = epoch::pin();
+        local.engine().insert(&pin, 7, local.node(7, key, fresh(key)));
+    }
+    let get = |key: u32| match local.get(&epoch::pin(), 7, &key) {
+        Looked::Fresh(entry) => Some(entry.value),
+        _ => None,
+    };
+    assert!((0..300).all(|key| get(key) == Some(key)));
+    assert!((0..300).step_by(3).all(|key| removed(&local, 7, key)));
+    assert!((0..300).all(|key| get(key) == (key % 3 != 0).then_some(key)));
+}
+
+#[test]
+fn values_are_dropped_when_their_entry_goes() {
+    let value = Arc::new(());
+    let local = bounded(100);
+    let stored = || Arc::strong_count(&value) - 1;
+    for key in 0..1_000 {
+        store(&local, key, fresh(Arc::clone(&value)));
+        // Other tests read at the same time, so what is removed may wait.
+        assert!(stored() >= 100.min(key as usize + 1));
+    }
+    let pin = epoch::pin();
+    local.engine().clear(&pin);
+    assert_eq!(local.engine().len(), 0);
+    local.engine().free_now();
+    assert!(stored() >= 100, "what is being read is freed");
+    drop(pin);
+    let wait = || {
+        std::thread::yield_now();
+        local.engine().free_now();
+        stored() == 0
+    };
+    assert!((0..1_000_000).any(|_| wait()), "{} are left", stored());
+}
+
+#[test]
+fn a_local_level_that_goes_drops_what_it_holds() {
+    let value = Arc::new(());
+    let local = bounded(100);
+    for key in 0..1_000 {
+        store(&local, key, fresh(Arc::clone(&value)));
+    }
+    drop(local);
+    assert_eq!(Arc::strong_count(&value), 1);
+}
+
+#[test]
+fn weights_are_bounded_together() {
+    let local = Local::weighed(|value: &u64| *value, NonZeroU64::new(1_000).expect("not zero"));
+    for key in 0..1_000 {
+        store(&local, key, fresh(u64::from(key % 90)));
+        assert!(local.weight() <= 1_000);
+    }
+    assert!(local.weight() > 900, "{}", local.weight());
+    store(&local, 1, fresh(1_000));
+    assert_eq!((local.engine().len(), found(&local, 1)), (1, Some(1_000)), "all of the bound is for whatever comes");
+    let pin = epoch::pin();
+    let too_heavy = local.engine().insert(&pin, hash(&1), local.node(hash(&1), 1, fresh(1_001)));
+    assert!(too_heavy.is_too_heavy());
+    assert_eq!((local.engine().len(), local.weight()), (0, 0), "nor is what it would have replaced served any more");
+}
+
+#[test]
+fn readers_and_writers_meet() {
+    #[derive(Clone)]
+    struct Whole(Box<u32>, Box<u32>);
+    let local = bounded::<Whole>(500);
+    let rounds = if cfg!(debug_assertions) { 20_000 } else { 200_000 };
+    std::thread::scope(|scope| {
+        for thread in 0..4_u32 {
+            let local = &local;
+            scope.spawn(move || {
+                let mut random = thread + 1;
+                for _ in 0..rounds {
+                    random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let key = (random >> 16) % 1_000;
+                    match random >> 8 & 7 {
+                        0 => _ = removed(local, hash(&key), key),
+                        1 | 2 => _ = store(local, key, fresh(Whole(Box::new(key), Box::new(!key)))),
+                        _ => {
+                            if let Some(Whole(one, other)) = found(local, key) {
+                                assert_eq!((*one, *other), (key, !key));
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    assert!(local.engine().len() <= 500);
+}
