@@ -16,6 +16,11 @@ impl Tick {
     /// Later than every reading of the clock: the deadline of an entry that never expires.
     pub const NEVER: Tick = Tick(u64::MAX);
 
+    /// This long after the start.
+    pub(crate) const fn at(since: Duration) -> Tick {
+        Tick(since.as_secs() * 1_000_000_000 + since.subsec_nanos() as u64)
+    }
+
     /// This much later; [`Tick::NEVER`] where that is past the end of time.
     #[must_use]
     pub fn after(self, span: Duration) -> Tick {

@@ -2,7 +2,7 @@
 //! what is evicted, and what waits to be freed.
 #![allow(unsafe_code)]
 
-use super::node::{Extra, Node, Owned, Types, in_shard};
+use super::node::{Node, Owned, Types, in_shard};
 use super::policy::Policy;
 use super::table::Table;
 use crate::clock::{self, Tick};
@@ -93,7 +93,7 @@ impl<'a> Seen<'a> {
 
     #[inline(always)]
     pub(crate) fn deadline(self) -> Tick {
-        self.node.extra().deadline
+        self.node.deadline()
     }
 
     /// Reads the clock only if the entry can expire.
@@ -109,7 +109,7 @@ impl<'a> Seen<'a> {
 
     #[inline(always)]
     pub(crate) fn created(self) -> Tick {
-        self.node.head().created
+        self.node.created()
     }
 }
 
@@ -217,8 +217,8 @@ impl Engine {
     /// Stores a node in the place of the one with its key, and evicts what there is no room for.
     pub(crate) fn insert<'a>(&self, pin: &'a Pin, hash: u64, node: Owned) -> Went<'a> {
         let shard = self.shard(hash);
-        let Extra { weight, deadline } = node.node().extra();
-        if deadline != Tick::NEVER {
+        let weight = node.node().weight();
+        if node.node().deadline() != Tick::NEVER {
             self.since_sweep.fetch_add(1, Ordering::Relaxed);
         }
         let new = node.node();
@@ -230,7 +230,7 @@ impl Engine {
         went.replaced = old.map(|old| Seen::new(old, pin));
         match old {
             // As heavy as the one before, so there is room for it.
-            Some(old) if weight == old.extra().weight => shard.put_instead(pin, &mut state, old, node.give()),
+            Some(old) if weight == old.weight() => shard.put_instead(pin, &mut state, old, node.give()),
             _ => {
                 if let Some(old) = old {
                     shard.take_out(pin, &mut state, old);
@@ -309,7 +309,7 @@ impl Engine {
         let due = stored >= self.len().saturating_sub(stored);
         if due && self.since_sweep.swap(0, Ordering::Relaxed) >= stored {
             let now = clock::now();
-            self.remove_all(pin, &|node| node.extra().deadline <= now, gone);
+            self.remove_all(pin, &|node| node.deadline() <= now, gone);
         }
     }
 
@@ -354,7 +354,7 @@ impl Shard {
             len: AtomicUsize::new(0),
             weight: AtomicU64::new(0),
             state: Mutex::new(State {
-                policy: (bound != Bound::None).then(|| Policy::new(max)),
+                policy: (bound != Bound::None).then(|| Policy::new(max, matches!(bound, Bound::Weight(_)))),
                 max,
                 waiting: Vec::new(),
                 patience: 0,
@@ -372,7 +372,7 @@ impl Shard {
 
     /// Puts a node in whose key is not there, and evicts what there is no room for with it.
     fn put<'a>(&self, pin: &'a Pin, state: &mut State, node: Node, evicted: &mut Evicted<'a>) {
-        let weight = node.extra().weight;
+        let weight = node.weight();
         let most = state.max - weight;
         let State { policy, waiting, .. } = state;
         if let Some(policy) = policy {
@@ -422,12 +422,12 @@ impl Shard {
 
     fn add_weight(&self, node: Node) {
         let weight = self.weight.load(Ordering::Relaxed);
-        self.weight.store(weight.saturating_add(node.extra().weight), Ordering::Relaxed);
+        self.weight.store(weight.saturating_add(node.weight()), Ordering::Relaxed);
     }
 
     fn subtract_weight(&self, node: Node) {
         let weight = self.weight.load(Ordering::Relaxed);
-        self.weight.store(weight.saturating_sub(node.extra().weight), Ordering::Relaxed);
+        self.weight.store(weight.saturating_sub(node.weight()), Ordering::Relaxed);
     }
 
     /// Moves to a table twice as large, or as large as will ever be needed.
@@ -443,7 +443,8 @@ impl Shard {
     fn is_due(&self, state: &State) -> bool {
         // As long as it is a sixteenth of what there is, nobody notices.
         let enough = (self.len.load(Ordering::Relaxed) / 16).clamp(1, MAX_WAITING);
-        state.waiting.len() >= enough.max(state.patience)
+        let has_table = matches!(state.waiting.last(), Some(Waiting::Table(_)));
+        has_table || state.waiting.len() >= enough.max(state.patience)
     }
 
     fn free_waiting(&self, mut state: MutexGuard<'_, State>, types: &'static Types) {

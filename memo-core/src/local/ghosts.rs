@@ -11,19 +11,16 @@ const WAYS: usize = 16;
 struct Bucket {
     /// Zero where there is none.
     fingerprints: [u16; WAYS],
-    /// In ticks.
     since: [u16; WAYS],
 }
 
 const EMPTY: Bucket = Bucket { fingerprints: [0; WAYS], since: [0; WAYS] };
 
-/// The ghosts of one shard. Times are numbers of insertions into it, which may wrap.
+/// The ghosts of one shard. Times are ticks of its policy, which wrap.
 #[derive(Default)]
 pub(super) struct Ghosts {
     /// None before the first eviction: most caches never fill.
     buckets: Vec<Bucket>,
-    /// A tick is `1 << tick` insertions.
-    tick: u32,
 }
 
 /// Ghosts for each entry there is room for.
@@ -31,15 +28,15 @@ const PER_ENTRY: usize = 2;
 
 impl Ghosts {
     /// Remembers a key that came `since`. There is room for so many entries: of twice as many is known that they went.
-    pub(super) fn add(&mut self, hash: u32, since: u32, now: u32, room: usize) {
+    /// Whether there are more than ever, so that what was known is forgotten.
+    pub(super) fn add(&mut self, hash: u32, since: u16, now: u16, room: usize) -> bool {
         let buckets = (room * PER_ENTRY).div_ceil(WAYS);
         // By weight, there may be many more entries at one time than at another.
-        if self.buckets.len() * 2 < buckets {
+        let grows = self.buckets.len() * 2 < buckets;
+        if grows {
             self.buckets = vec![EMPTY; buckets];
-            // Some thousand ticks until as many came as there is room for, so they wrap after a dozen times that.
-            self.tick = (usize::BITS - room.leading_zeros()).saturating_sub(12);
         }
-        let (now, since, fingerprint) = (self.ticks(now), self.ticks(since), fingerprint(hash));
+        let fingerprint = fingerprint(hash);
         let at = self.at(hash);
         let bucket = &mut self.buckets[at];
         let age = |way: &usize| match bucket.fingerprints[*way] {
@@ -49,25 +46,16 @@ impl Ghosts {
         };
         let way = (0..WAYS).max_by_key(age).unwrap_or(0);
         (bucket.fingerprints[way], bucket.since[way]) = (fingerprint, since);
+        grows
     }
 
     /// Forgets a key that comes back; how many ticks ago it had come before, if it is known.
-    pub(super) fn take(&mut self, hash: u32, now: u32) -> Option<u32> {
-        let (at, now, fingerprint) = (self.at(hash), self.ticks(now), fingerprint(hash));
+    pub(super) fn take(&mut self, hash: u32, now: u16) -> Option<u32> {
+        let (at, fingerprint) = (self.at(hash), fingerprint(hash));
         let bucket = self.buckets.get_mut(at)?;
         let way = bucket.fingerprints.iter().position(|known| *known == fingerprint)?;
         bucket.fingerprints[way] = 0;
         Some(u32::from(now.wrapping_sub(bucket.since[way])))
-    }
-
-    /// How many ticks ago something was.
-    pub(super) fn age(&self, since: u32, now: u32) -> u32 {
-        u32::from(self.ticks(now).wrapping_sub(self.ticks(since)))
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "ticks wrap, after dozens of fillings of the cache")]
-    fn ticks(&self, time: u32) -> u16 {
-        (time >> self.tick) as u16
     }
 
     fn at(&self, hash: u32) -> usize {

@@ -143,7 +143,7 @@ where
         let weigh = |weigh: fn(&V) -> u64| catch_unwind(AssertUnwindSafe(|| weigh(&entry.value))).unwrap_or(u64::MAX);
         let weight = self.weigh.map_or(1, weigh).max(1);
         let Entry { value, created, deadline } = entry;
-        Owned::new(in_shard(hash), key, value, created, Extra { deadline, weight })
+        Owned::new(in_shard(hash), key, value, Extra { created, deadline, weight })
     }
 
     /// What all entries weigh together; zero where they have no weights.

@@ -8,7 +8,8 @@ use crate::sync::IS_MODEL;
 use std::any::Any;
 use std::mem::offset_of;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
+use std::time::Duration;
 
 /// What the engine knows of an entry. What changes after it was made is changed under the lock of its shard, but for
 /// `uses`, which readers raise.
@@ -18,28 +19,37 @@ pub(super) struct Head {
     pub(super) hash: u32,
     /// Where in its queue it is.
     pub(super) place: AtomicU32,
-    /// When it came into its queue, in the time of the policy.
-    pub(super) since: AtomicU32,
+    /// When it came into its queue, in ticks of the policy.
+    pub(super) since: AtomicU16,
     /// How often it was found since the policy looked last, up to [`MAX_USES`].
     uses: AtomicU8,
     /// In which queue it is.
     pub(super) queue: AtomicU8,
-    is_extended: bool,
-    pub(super) created: Tick,
+    /// When it was stored, in quarters of a second, and in the lowest bit whether it is extended, which says it finely.
+    /// An entry that never expires is only asked for its age by people.
+    stamp: u32,
 }
 
-/// What only some entries have.
+/// A head is sixteen bytes, so that an entry of a number for a number takes half a cache line.
+const _: () = assert!(size_of::<Head>() == 16);
+
+const QUARTER: Duration = Duration::from_millis(250);
+
+/// What only some entries have: those that can expire, or have a weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Extra {
+    pub(super) created: Tick,
     /// Fresh before this, expired from then on.
-    pub(crate) deadline: Tick,
+    pub(super) deadline: Tick,
     /// At least 1.
-    pub(crate) weight: u64,
+    pub(super) weight: u64,
 }
 
 impl Extra {
-    /// What an entry without it has.
-    pub(crate) const NONE: Extra = Extra { deadline: Tick::NEVER, weight: 1 };
+    /// Whether an entry needs it.
+    fn says_something(self) -> bool {
+        self.deadline != Tick::NEVER || self.weight != 1
+    }
 }
 
 /// The bits of a hash that say where in its shard a key is. The shard goes by others.
@@ -102,14 +112,30 @@ impl Node {
         }
     }
 
+    /// When it expires.
     #[inline(always)]
-    pub(super) fn extra(self) -> Extra {
-        if !self.head().is_extended {
-            return Extra::NONE;
+    pub(super) fn deadline(self) -> Tick {
+        self.extra().map_or(Tick::NEVER, |extra| extra.deadline)
+    }
+
+    pub(super) fn weight(self) -> u64 {
+        self.extra().map_or(1, |extra| extra.weight)
+    }
+
+    /// When it was stored.
+    #[inline(always)]
+    pub(super) fn created(self) -> Tick {
+        self.extra().map_or_else(|| Tick::at(QUARTER * (self.head().stamp >> 1)), |extra| extra.created)
+    }
+
+    #[inline(always)]
+    fn extra(self) -> Option<Extra> {
+        if !self.head().is_extended() {
+            return None;
         }
         // SAFETY: an extended node begins as an `Extended<K, V>` does, whose second field stands at this offset
         // whatever `K` and `V` are: `repr(C)`, and the types of what comes before are known.
-        unsafe { self.0.byte_add(offset_of!(Extended<(), ()>, extra)).cast::<Extra>().read() }
+        Some(unsafe { self.0.byte_add(offset_of!(Extended<(), ()>, extra)).cast::<Extra>().read() })
     }
 
     /// Key and value.
@@ -118,7 +144,7 @@ impl Node {
     /// The node was made by `Owned::new::<K, V>`, and is not freed for the lifetime.
     #[inline(always)]
     pub(super) unsafe fn payload<'a, K, V>(self) -> &'a Payload<K, V> {
-        let offset = match self.head().is_extended {
+        let offset = match self.head().is_extended() {
             true => offset_of!(Extended<K, V>, payload),
             false => offset_of!(Plain<K, V>, payload),
         };
@@ -128,6 +154,11 @@ impl Node {
 }
 
 impl Head {
+    #[inline(always)]
+    fn is_extended(&self) -> bool {
+        self.stamp & 1 != 0
+    }
+
     /// Notes that the entry was found. Not an atomic addition: a use that gets lost does no harm, and an entry that is
     /// in use is not written to at all.
     #[inline(always)]
@@ -178,20 +209,22 @@ pub(crate) struct Owned {
 }
 
 impl Owned {
-    pub(super) fn new<K, V>(hash: u32, key: K, value: V, created: Tick, extra: Extra) -> Self
+    pub(super) fn new<K, V>(hash: u32, key: K, value: V, extra: Extra) -> Self
     where
         K: Eq + Send + Sync + 'static,
         V: Send + Sync + 'static,
     {
-        let is_extended = extra != Extra::NONE;
+        let is_extended = extra.says_something();
+        let quarters = extra.created.since(Tick::at(Duration::ZERO)).as_millis() / QUARTER.as_millis();
+        let stamp =
+            u32::try_from(quarters << 1 | u128::from(is_extended)).unwrap_or(u32::MAX - u32::from(!is_extended));
         let head = Head {
             hash,
             place: AtomicU32::new(0),
-            since: AtomicU32::new(0),
+            since: AtomicU16::new(0),
             uses: AtomicU8::new(0),
             queue: AtomicU8::new(0),
-            is_extended,
-            created,
+            stamp,
         };
         let payload = Payload { key, value };
         let node = match is_extended {
@@ -235,7 +268,7 @@ unsafe fn free<K, V>(node: Node) {
         // Its memory stays, so that a model sees who reads it. SAFETY: as below.
         return unsafe { std::ptr::drop_in_place(std::ptr::from_ref(node.payload::<K, V>()).cast_mut()) };
     }
-    if node.head().is_extended {
+    if node.head().is_extended() {
         // SAFETY: it was leaked from such a box.
         drop(unsafe { Box::from_raw(node.0.cast::<Extended<K, V>>().as_ptr()) });
     } else {

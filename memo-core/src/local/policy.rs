@@ -13,7 +13,7 @@
 //!   had kept them make it longer, uses that show what the main queue is good for make it shorter. Source: ARC weighs
 //!   ghosts so (N. Megiddo, D. Modha, FAST 2003).
 //!
-//! Time is the number of insertions into the shard, which may wrap.
+//! Time is the number of insertions into the shard, in ticks that wrap.
 
 use super::ghosts::Ghosts;
 use super::node::Node;
@@ -37,7 +37,12 @@ pub(super) struct Policy {
     /// What the small queue should weigh, in parts.
     target: u64,
     ghosts: Ghosts,
+    /// Insertions into the shard so far.
     now: u32,
+    /// How many of them are a tick, as a power of two.
+    tick: u32,
+    /// Whether nobody knows how many entries there will be.
+    weighs: bool,
 }
 
 /// What is known of an entry that is about to come.
@@ -47,8 +52,8 @@ pub(super) struct Coming {
 }
 
 impl Policy {
-    /// For entries that weigh `max` together.
-    pub(super) fn new(max: u64) -> Self {
+    /// For `max` entries, or for as many as weigh that together.
+    pub(super) fn new(max: u64, weighs: bool) -> Self {
         // Beyond, parts would overflow, and nobody has so much memory.
         let max = max.min(u64::MAX / ONE / 4);
         Policy {
@@ -60,13 +65,15 @@ impl Policy {
             target: part(max, 20),
             ghosts: Ghosts::default(),
             now: 0,
+            tick: if weighs { 0 } else { tick(max) },
+            weighs,
         }
     }
 
     /// An entry is about to come; `is_full` says whether something must go for it.
     pub(super) fn expect(&mut self, hash: u32, weight: u64, is_full: bool) -> Coming {
         self.now = self.now.wrapping_add(1);
-        let Some(away) = self.ghosts.take(hash, self.now) else { return Coming { to_main: false } };
+        let Some(away) = self.ghosts.take(hash, self.ticks()) else { return Coming { to_main: false } };
         if let Some(oldest) = self.small.oldest()
             && away <= 2 * self.age(oldest)
         {
@@ -78,12 +85,12 @@ impl Policy {
 
     /// Queues the entry that was expected.
     pub(super) fn add(&mut self, node: Node, coming: Coming) {
-        node.head().since.store(self.now, Ordering::Relaxed);
+        node.head().since.store(self.ticks(), Ordering::Relaxed);
         if coming.to_main {
             return self.push_main(node);
         }
         node.head().queue.store(SMALL, Ordering::Relaxed);
-        self.small_weight += node.extra().weight;
+        self.small_weight += node.weight();
         self.small.push(node);
         // As long as there is room, what the small queue has none for fills the main one.
         while self.small_weight.saturating_mul(ONE) > self.target && self.small_weight + self.main_weight < self.max {
@@ -106,11 +113,14 @@ impl Policy {
                 let head = node.head();
                 if head.uses() < USES_TO_STAY {
                     let room = self.small.len() + self.main.len() + 1;
-                    self.ghosts.add(head.hash, head.since.load(Ordering::Relaxed), self.now, room);
+                    let grown = self.ghosts.add(head.hash, head.since.load(Ordering::Relaxed), self.ticks(), room);
+                    if grown && self.weighs {
+                        self.tick = tick(room as u64);
+                    }
                     return Some(node);
                 }
                 head.set_uses(0);
-                head.since.store(self.now, Ordering::Relaxed);
+                head.since.store(self.ticks(), Ordering::Relaxed);
                 self.push_main(node);
                 if self.main_weight.saturating_mul(ONE) + self.target > self.max * ONE {
                     break;
@@ -123,7 +133,7 @@ impl Policy {
     fn evict_main(&mut self) -> Option<Node> {
         self.unused_in_main()?;
         let node = self.main.pop()?;
-        self.main_weight -= node.extra().weight;
+        self.main_weight -= node.weight();
         Some(node)
     }
 
@@ -140,12 +150,12 @@ impl Policy {
                 // Used once in a whole round: were the main queue as much shorter as the small one is long, it might
                 // have been lost.
                 let main = (self.max * ONE).saturating_sub(self.target).max(ONE);
-                let less = u128::from(self.target) * u128::from(ONE * node.extra().weight) / u128::from(main);
+                let less = u128::from(self.target) * u128::from(ONE * node.weight()) / u128::from(main);
                 let less = u64::try_from(less).unwrap_or(self.target);
                 self.target = self.target.saturating_sub(less).max(part(self.max, 50));
             }
             head.set_uses(uses - 1);
-            head.since.store(self.now, Ordering::Relaxed);
+            head.since.store(self.ticks(), Ordering::Relaxed);
             self.main.pop();
             self.main.push(node);
         }
@@ -153,7 +163,7 @@ impl Policy {
 
     /// Takes a node out of its queue.
     pub(super) fn remove(&mut self, node: Node) {
-        let weight = node.extra().weight;
+        let weight = node.weight();
         if is_small(node) {
             self.small_weight -= weight;
             self.small.remove(node);
@@ -173,24 +183,36 @@ impl Policy {
 
     fn push_main(&mut self, node: Node) {
         node.head().queue.store(MAIN, Ordering::Relaxed);
-        self.main_weight += node.extra().weight;
+        self.main_weight += node.weight();
         self.main.push(node);
     }
 
     fn pop_small(&mut self) -> Option<Node> {
         let node = self.small.pop()?;
-        self.small_weight -= node.extra().weight;
+        self.small_weight -= node.weight();
         Some(node)
     }
 
     /// How many ticks ago a node came into its queue.
     fn age(&self, node: Node) -> u32 {
-        self.ghosts.age(node.head().since.load(Ordering::Relaxed), self.now)
+        u32::from(self.ticks().wrapping_sub(node.head().since.load(Ordering::Relaxed)))
+    }
+
+    /// The time now.
+    #[expect(clippy::cast_possible_truncation, reason = "it wraps")]
+    fn ticks(&self) -> u16 {
+        (self.now >> self.tick) as u16
     }
 }
 
 fn is_small(node: Node) -> bool {
     node.head().queue.load(Ordering::Relaxed) == SMALL
+}
+
+/// Insertions that are a tick: there are some thousand until as many entries came as there is room for, so ticks wrap
+/// after a dozen times that.
+fn tick(entries: u64) -> u32 {
+    (u64::BITS - entries.leading_zeros()).saturating_sub(12).min(16)
 }
 
 /// One part in `of`, as a target.
