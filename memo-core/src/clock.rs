@@ -21,6 +21,14 @@ impl Tick {
         Tick(since.as_secs() * 1_000_000_000 + since.subsec_nanos() as u64)
     }
 
+    pub(crate) const fn nanos(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) const fn from_nanos(nanos: u64) -> Tick {
+        Tick(nanos)
+    }
+
     /// This much later; [`Tick::NEVER`] where that is past the end of time.
     #[must_use]
     pub fn after(self, span: Duration) -> Tick {
@@ -44,6 +52,14 @@ pub fn now() -> Tick {
         return Tick(nanos);
     }
     monotonic()
+}
+
+/// Whether a test moves the clock.
+pub(crate) fn is_mocked() -> bool {
+    #[cfg(feature = "testing")]
+    return crate::testing::clock::mocked_monotonic().is_some();
+    #[cfg(not(feature = "testing"))]
+    false
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -9,7 +9,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprClosure, ExprLit, Ident, Lit, LitStr, Path};
 
 /// Every option there is, in the order of the documentation.
-pub(crate) const NAMES: [&str; 31] = [
+pub(crate) const NAMES: [&str; 32] = [
     "timeout",
     "timeout_with",
     "prefix",
@@ -24,6 +24,7 @@ pub(crate) const NAMES: [&str; 31] = [
     "capacity",
     "weigh",
     "max_weight",
+    "evict",
     "on_hit",
     "on_miss",
     "on_error",
@@ -60,6 +61,7 @@ pub(crate) struct Options {
     pub(crate) capacity: Option<Given<Expr>>,
     pub(crate) weigh: Option<Given<Expr>>,
     pub(crate) max_weight: Option<Given<Expr>>,
+    pub(crate) evict: Option<Given<()>>,
     pub(crate) on_hit: Option<Given<Expr>>,
     pub(crate) on_miss: Option<Given<Expr>>,
     pub(crate) on_error: Option<Given<Expr>>,
@@ -165,6 +167,7 @@ impl Options {
             "capacity" => put(&mut self.capacity, &name, Ok(value), errors),
             "weigh" => put(&mut self.weigh, &name, Ok(value), errors),
             "max_weight" => put(&mut self.max_weight, &name, Ok(value), errors),
+            "evict" => put(&mut self.evict, &name, evict(&value), errors),
             "on_hit" => put(&mut self.on_hit, &name, Ok(value), errors),
             "on_miss" => put(&mut self.on_miss, &name, Ok(value), errors),
             "on_error" => put(&mut self.on_error, &name, Ok(value), errors),
@@ -309,6 +312,18 @@ fn scope(value: &Expr) -> syn::Result<()> {
             value,
             "expected `\"thread\"`: each thread has entries of its own; leave the option out for entries that all \
              threads share",
+        )),
+    }
+}
+
+/// `evict = "cost"`, the only one that is given by name.
+fn evict(value: &Expr) -> syn::Result<()> {
+    match literal(value) {
+        Some(Lit::Str(text)) if text.value() == "cost" => Ok(()),
+        _ => Err(syn::Error::new_spanned(
+            value,
+            "expected `\"cost\"`: what is quick to load again goes first; leave the option out for entries that go by \
+             how much they are used",
         )),
     }
 }

@@ -74,6 +74,7 @@ fn options_alone(options: &Options, errors: &mut Errors) {
         );
     }
     weights(options, errors);
+    eviction(options, errors);
     thread_scope(options, errors);
     if let Some(capacity) = &options.capacity
         && let syn::Expr::Lit(literal) = &capacity.value
@@ -166,6 +167,29 @@ fn weights(options: &Options, errors: &mut Errors) {
     }
 }
 
+/// What is evicted is a matter of local levels that have a bound and are all there is.
+fn eviction(options: &Options, errors: &mut Errors) {
+    let Some(evict) = &options.evict else { return };
+    if options.cache.is_some() {
+        errors.at_span(
+            evict.name,
+            "`evict` contradicts `cache`: what goes from this process is fetched from the shared level and not loaded \
+             again, whatever it cost",
+        );
+    } else if options.capacity.is_none() && options.max_weight.is_none() {
+        errors.at_span(
+            evict.name,
+            "`evict` needs a bound, or nothing is evicted: add `capacity = …`, or `max_weight = …` with `weigh`",
+        );
+    }
+    if options.is_guard() {
+        errors.at_span(
+            evict.name,
+            "`evict` contradicts `store_result = false`: a mark that goes early lets the body run again",
+        );
+    }
+}
+
 /// A memo of one thread has nothing to do with others.
 fn thread_scope(options: &Options, errors: &mut Errors) {
     if options.scope.is_none() {
@@ -191,6 +215,7 @@ fn thread_scope(options: &Options, errors: &mut Errors) {
     refuse(options.weigh.as_ref().map(|given| given.name), "weigh", weight);
     refuse(options.max_weight.as_ref().map(|given| given.name), "max_weight", weight);
     let absent = "it is there for entries that threads share only";
+    refuse(options.evict.as_ref().map(|given| given.name), "evict", absent);
     refuse(options.on_evict.as_ref().map(|given| given.name), "on_evict", absent);
     refuse(options.cache_err.as_ref().map(|given| given.name), "cache_err", absent);
     refuse(options.verify.as_ref().map(|given| given.name), "verify", absent);

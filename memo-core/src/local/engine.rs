@@ -31,6 +31,8 @@ const MAX_WAITING: usize = 128;
 /// Stores between two sweeps, at the least. A sweep visits every entry, so it comes after as many stores as the one
 /// before left entries, and costs each store a constant.
 pub(super) const SWEEP_AFTER: usize = 1024;
+/// Expired entries that are taken out under one lock.
+const SWEPT_AT_ONCE: usize = 64;
 
 pub(crate) struct Engine {
     /// A power of two.
@@ -49,6 +51,8 @@ struct Shard {
     table: AtomicPtr<Table>,
     len: AtomicUsize,
     weight: AtomicU64,
+    /// Before this, nothing in it expires.
+    earliest: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -121,6 +125,8 @@ pub(crate) struct Went<'a> {
     pub(super) too_heavy: Option<Owned>,
     /// Whether it is time to free what went.
     is_due: bool,
+    /// When the entry that came expires, if it does so before all others of its shard.
+    expires: Option<Tick>,
 }
 
 impl<'a> Went<'a> {
@@ -137,6 +143,11 @@ impl<'a> Went<'a> {
     /// Whether it is time for [`free_sometimes`](Engine::free_sometimes).
     pub(crate) fn is_due(&self) -> bool {
         self.is_due
+    }
+
+    /// When the entry that came expires, if it does so before all others near it.
+    pub(crate) fn expires(&self) -> Option<Tick> {
+        self.expires
     }
 
     /// Tells of what left by itself: of a fresh entry that was replaced its caller knows.
@@ -174,11 +185,11 @@ impl<'a> Evicted<'a> {
 }
 
 impl Engine {
-    /// An empty one.
+    /// An empty one, which evicts what is cheap to load first if `by_cost`.
     ///
     /// # Safety
     /// The nodes that will be put in are of these types.
-    pub(super) unsafe fn new(bound: Bound, types: &'static Types) -> Self {
+    pub(super) unsafe fn new(bound: Bound, by_cost: bool, types: &'static Types) -> Self {
         let shards = match bound {
             Bound::None => MAX_SHARDS,
             Bound::Entries(entries) => (entries.get() / ENTRIES_PER_SHARD).clamp(1, MAX_SHARDS),
@@ -192,7 +203,7 @@ impl Engine {
             // So that what can't be weighed is too heavy for any bound.
             Bound::Weight(weight) => weight.get().min(u64::MAX / 2),
         };
-        let shard = |at| Shard::new(max(at), bound);
+        let shard = |at| Shard::new(max(at), bound, by_cost);
         Engine {
             shards: (0..shards).map(shard).collect(),
             types,
@@ -218,13 +229,15 @@ impl Engine {
     pub(crate) fn insert<'a>(&self, pin: &'a Pin, hash: u64, node: Owned) -> Went<'a> {
         let shard = self.shard(hash);
         let weight = node.node().weight();
-        if node.node().deadline() != Tick::NEVER {
+        let deadline = node.node().deadline();
+        if deadline != Tick::NEVER {
             self.since_sweep.fetch_add(1, Ordering::Relaxed);
         }
         let new = node.node();
         // SAFETY: both are of the engine's types.
         let is = |other| unsafe { (self.types.have_one_key)(other, new) };
-        let mut went = Went { replaced: None, evicted: Evicted::default(), too_heavy: None, is_due: false };
+        let mut went =
+            Went { replaced: None, evicted: Evicted::default(), too_heavy: None, is_due: false, expires: None };
         let mut state = shard.state.lock();
         let old = shard.table(pin).find(in_shard(hash), is);
         went.replaced = old.map(|old| Seen::new(old, pin));
@@ -243,6 +256,11 @@ impl Engine {
             }
         }
         went.is_due = shard.is_due(&state);
+        if deadline.nanos() < shard.earliest.load(Ordering::Relaxed) {
+            // Before `NEXT` of the sweeper is read, which writes that one before it reads this.
+            shard.earliest.fetch_min(deadline.nanos(), Ordering::SeqCst);
+            went.expires = Some(deadline);
+        }
         drop(state);
         if (went.evicted() > 0 || went.is_too_heavy()) && self.dropped_nothing() {
             self.has_dropped.store(true, Ordering::Relaxed);
@@ -313,6 +331,23 @@ impl Engine {
         }
     }
 
+    /// Drops what had expired by `now`, and frees what waits for that; when the next entry expires. Those who look for
+    /// entries and those who store some go on meanwhile.
+    pub(crate) fn sweep(&self, now: Tick) -> Tick {
+        for shard in &self.shards {
+            if shard.earliest.load(Ordering::Relaxed) <= now.nanos() {
+                // What is stored from here on says so itself.
+                shard.earliest.swap(Tick::NEVER.nanos(), Ordering::SeqCst);
+                if shard.sweep(now) {
+                    self.has_dropped.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+        self.free_now();
+        let earliest = self.shards.iter().map(|shard| shard.earliest.load(Ordering::SeqCst)).min();
+        Tick::from_nanos(earliest.unwrap_or(Tick::NEVER.nanos()))
+    }
+
     /// Frees what was removed and nobody reads any more, if that is worth it by now. For outside of all locks, since
     /// it runs the code of the owners of keys and values, and without a pin, or nothing is freed.
     pub(crate) fn free_sometimes(&self, hash: u64) {
@@ -348,13 +383,14 @@ impl Engine {
 }
 
 impl Shard {
-    fn new(max: u64, bound: Bound) -> Self {
+    fn new(max: u64, bound: Bound, by_cost: bool) -> Self {
         Shard {
             table: AtomicPtr::new(Box::into_raw(Box::new(Table::with_room(0)))),
             len: AtomicUsize::new(0),
             weight: AtomicU64::new(0),
+            earliest: AtomicU64::new(Tick::NEVER.nanos()),
             state: Mutex::new(State {
-                policy: (bound != Bound::None).then(|| Policy::new(max, matches!(bound, Bound::Weight(_)))),
+                policy: (bound != Bound::None).then(|| Policy::new(max, matches!(bound, Bound::Weight(_)), by_cost)),
                 max,
                 waiting: Vec::new(),
                 patience: 0,
@@ -376,7 +412,7 @@ impl Shard {
         let most = state.max - weight;
         let State { policy, waiting, .. } = state;
         if let Some(policy) = policy {
-            let coming = policy.expect(node.head().hash, weight, self.weight.load(Ordering::Relaxed) > most);
+            let coming = policy.expect(node, self.weight.load(Ordering::Relaxed) > most);
             // First, so that it is not itself what is evicted.
             while self.weight.load(Ordering::Relaxed) > most
                 && let Some(victim) = policy.evict(coming)
@@ -438,6 +474,29 @@ impl Shard {
         old.nodes().for_each(|node| new.insert(node));
         let old = self.table.swap(Box::into_raw(Box::new(new)), Ordering::AcqRel);
         state.waiting.extend(NonNull::new(old).map(Waiting::Table));
+    }
+
+    /// Drops what had expired by `now`; whether there was any.
+    fn sweep(&self, now: Tick) -> bool {
+        let pin = epoch::pin();
+        let (mut expired, mut earliest) = (Vec::new(), Tick::NEVER);
+        for node in self.table(&pin).nodes() {
+            match node.deadline() {
+                deadline if deadline <= now => expired.push(node),
+                deadline => earliest = earliest.min(deadline),
+            }
+        }
+        self.earliest.fetch_min(earliest.nanos(), Ordering::Relaxed);
+        for some in expired.chunks(SWEPT_AT_ONCE) {
+            let mut state = self.state.lock();
+            for node in some {
+                // It may have gone since it was seen.
+                if self.table(&pin).find(node.head().hash, |other| other == *node).is_some() {
+                    self.take_out(&pin, &mut state, *node);
+                }
+            }
+        }
+        !expired.is_empty()
     }
 
     fn is_due(&self, state: &State) -> bool {

@@ -3,6 +3,10 @@
 //! A fingerprint and a time for each, in buckets of one cache line; the oldest of a bucket makes way. A wrong answer, once
 //! in some thousands, costs an entry its fair place, no more.
 
+use super::node::Node;
+use super::policy::Time;
+use std::sync::atomic::Ordering;
+
 /// Ghosts in a bucket.
 const WAYS: usize = 16;
 
@@ -27,15 +31,17 @@ pub(super) struct Ghosts {
 const PER_ENTRY: usize = 2;
 
 impl Ghosts {
-    /// Remembers a key that came `since`. There is room for so many entries: of twice as many is known that they went.
-    /// Whether there are more than ever, so that what was known is forgotten.
-    pub(super) fn add(&mut self, hash: u32, since: u16, now: u16, room: usize) -> bool {
+    /// Remembers the key of a node that goes. There is room for so many entries: of twice as many is known that they
+    /// went.
+    pub(super) fn add(&mut self, node: Node, time: &mut Time, room: usize) {
+        let (hash, since) = (node.head().hash, node.head().since.load(Ordering::Relaxed));
         let buckets = (room * PER_ENTRY).div_ceil(WAYS);
         // By weight, there may be many more entries at one time than at another.
-        let grows = self.buckets.len() * 2 < buckets;
-        if grows {
+        if self.buckets.len() * 2 < buckets {
             self.buckets = vec![EMPTY; buckets];
+            time.learn(room);
         }
+        let now = time.now();
         let fingerprint = fingerprint(hash);
         let at = self.at(hash);
         let bucket = &mut self.buckets[at];
@@ -46,7 +52,6 @@ impl Ghosts {
         };
         let way = (0..WAYS).max_by_key(age).unwrap_or(0);
         (bucket.fingerprints[way], bucket.since[way]) = (fingerprint, since);
-        grows
     }
 
     /// Forgets a key that comes back; how many ticks ago it had come before, if it is known.

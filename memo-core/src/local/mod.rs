@@ -2,6 +2,8 @@
 //!
 //! The engine is a private matter of this module: everything above asks for an entry, stores one, or drops some.
 
+mod by_cost;
+mod by_use;
 mod engine;
 mod ghosts;
 mod node;
@@ -21,6 +23,7 @@ use equivalent::Equivalent;
 use node::{Extra, Payload, Types, in_shard};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 /// A stored value and its time.
 #[derive(Clone)]
@@ -65,6 +68,8 @@ pub(crate) struct Local<K, V> {
     engine: Engine,
     /// The user's function, where entries have weights.
     weigh: Option<fn(&V) -> u64>,
+    /// Whether what is cheap to load goes first.
+    by_cost: bool,
     types: PhantomData<fn() -> (K, V)>,
 }
 
@@ -73,17 +78,13 @@ where
     K: Eq + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Holds as much as `bound` says.
+    /// Holds as much as `bound` says, by the weights that `weigh` gives, and evicts what is cheap to load first if
+    /// `by_cost`.
     #[allow(unsafe_code)]
-    pub(crate) fn new(bound: Bound) -> Self {
+    pub(crate) fn new(bound: Bound, weigh: Option<fn(&V) -> u64>, by_cost: bool) -> Self {
         // SAFETY: `node` is where its nodes come from.
-        let engine = unsafe { Engine::new(bound, Types::of::<K, V>()) };
-        Local { engine, weigh: None, types: PhantomData }
-    }
-
-    /// Holds entries that weigh up to `max_weight` together.
-    pub(crate) fn weighed(weigh: fn(&V) -> u64, max_weight: std::num::NonZeroU64) -> Self {
-        Local { weigh: Some(weigh), ..Self::new(Bound::Weight(max_weight)) }
+        let engine = unsafe { Engine::new(bound, by_cost, Types::of::<K, V>()) };
+        Local { engine, weigh, by_cost, types: PhantomData }
     }
 
     /// The entries without their types.
@@ -136,14 +137,16 @@ where
         Gone { key, value, created: seen.created(), deadline: seen.deadline(), cause }
     }
 
-    /// An entry that is ready to be stored. Weighs the value, with the user's code: for outside the locks.
-    pub(crate) fn node(&self, hash: u64, key: K, entry: Entry<V>) -> Owned {
+    /// An entry that is ready to be stored, and took `cost` to load. Weighs the value, with the user's code: for outside
+    /// the locks.
+    pub(crate) fn node(&self, hash: u64, key: K, entry: Entry<V>, cost: Duration) -> Owned {
         // What weighs nothing counts as 1, or it would never be evicted. What can't be weighed counts as too heavy for
         // any bound, since a panic here would leave others waiting for the load.
         let weigh = |weigh: fn(&V) -> u64| catch_unwind(AssertUnwindSafe(|| weigh(&entry.value))).unwrap_or(u64::MAX);
         let weight = self.weigh.map_or(1, weigh).max(1);
+        let class = self.by_cost.then(|| by_cost::class(cost, weight, self.weigh.is_some()));
         let Entry { value, created, deadline } = entry;
-        Owned::new(in_shard(hash), key, value, Extra { created, deadline, weight })
+        Owned::new(in_shard(hash), key, value, Extra { created, deadline, weight, class })
     }
 
     /// What all entries weigh together; zero where they have no weights.

@@ -51,7 +51,7 @@ fn hash(key: u32) -> u64 {
 fn store(level: &Level, key: u32, number: u32) {
     let pin = epoch::pin();
     let entry = Entry { value: Checked::new(number), created: clock::now(), deadline: Tick::NEVER };
-    drop(level.engine().insert(&pin, hash(key), level.node(hash(key), key, entry)));
+    drop(level.engine().insert(&pin, hash(key), level.node(hash(key), key, entry, Duration::ZERO)));
     drop(pin);
     level.engine().free_now();
 }
@@ -71,7 +71,7 @@ fn number(level: &Level, key: u32) -> Option<u32> {
 #[test]
 fn what_is_read_is_not_freed() {
     explore(|| {
-        let level = Arc::new(Level::new(Bound::None));
+        let level = Arc::new(Level::new(Bound::None, None, false));
         store(&level, 1, 10);
         let reader = {
             let level = Arc::clone(&level);
@@ -94,7 +94,7 @@ fn what_is_read_is_not_freed() {
 #[test]
 fn a_table_that_grows_loses_nothing_and_is_not_freed_under_its_readers() {
     explore(|| {
-        let level = Arc::new(Level::new(Bound::None));
+        let level = Arc::new(Level::new(Bound::None, None, false));
         store(&level, 0, 0);
         let reader = {
             let level = Arc::clone(&level);
@@ -114,7 +114,7 @@ fn a_table_that_grows_loses_nothing_and_is_not_freed_under_its_readers() {
 #[test]
 fn what_is_evicted_goes_only_when_nobody_reads_it() {
     explore(|| {
-        let level = Arc::new(Level::new(Bound::Entries(NonZeroUsize::MIN)));
+        let level = Arc::new(Level::new(Bound::Entries(NonZeroUsize::MIN), None, false));
         store(&level, 0, 0);
         let threads: Vec<_> = (1..3)
             .map(|key| {
@@ -134,7 +134,7 @@ fn what_is_evicted_goes_only_when_nobody_reads_it() {
 #[test]
 fn a_value_that_was_removed_is_not_found_afterwards() {
     explore(|| {
-        let level = Arc::new(Level::new(Bound::None));
+        let level = Arc::new(Level::new(Bound::None, None, false));
         store(&level, 1, 10);
         let other = {
             let level = Arc::clone(&level);

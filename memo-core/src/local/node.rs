@@ -8,7 +8,7 @@ use crate::sync::IS_MODEL;
 use std::any::Any;
 use std::mem::offset_of;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What the engine knows of an entry. What changes after it was made is changed under the lock of its shard, but for
@@ -43,12 +43,14 @@ pub(super) struct Extra {
     pub(super) deadline: Tick,
     /// At least 1.
     pub(super) weight: u64,
+    /// What it cost, where the policy goes by cost.
+    pub(super) class: Option<u8>,
 }
 
 impl Extra {
     /// Whether an entry needs it.
     fn says_something(self) -> bool {
-        self.deadline != Tick::NEVER || self.weight != 1
+        self.deadline != Tick::NEVER || self.weight != 1 || self.class.is_some()
     }
 }
 
@@ -78,6 +80,8 @@ struct Plain<K, V> {
 struct Extended<K, V> {
     head: Head,
     extra: Extra,
+    /// What the policy thinks it is worth, where it goes by cost. Changed under the lock of its shard.
+    worth: AtomicU64,
     payload: Payload<K, V>,
 }
 
@@ -136,6 +140,25 @@ impl Node {
         // SAFETY: an extended node begins as an `Extended<K, V>` does, whose second field stands at this offset
         // whatever `K` and `V` are: `repr(C)`, and the types of what comes before are known.
         Some(unsafe { self.0.byte_add(offset_of!(Extended<(), ()>, extra)).cast::<Extra>().read() })
+    }
+
+    fn worth_place(&self) -> Option<&AtomicU64> {
+        if !self.head().is_extended() {
+            return None;
+        }
+        // SAFETY: as for `extra`.
+        Some(unsafe { self.0.byte_add(offset_of!(Extended<(), ()>, worth)).cast().as_ref() })
+    }
+
+    /// What the policy thought it was worth.
+    pub(super) fn worth(self) -> u64 {
+        self.worth_place().map_or(0, |worth| worth.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_worth(self, worth: u64) {
+        if let Some(place) = self.worth_place() {
+            place.store(worth, Ordering::Relaxed);
+        }
     }
 
     /// Key and value.
@@ -223,12 +246,14 @@ impl Owned {
             place: AtomicU32::new(0),
             since: AtomicU16::new(0),
             uses: AtomicU8::new(0),
-            queue: AtomicU8::new(0),
+            queue: AtomicU8::new(extra.class.unwrap_or(0)),
             stamp,
         };
         let payload = Payload { key, value };
         let node = match is_extended {
-            true => NonNull::from(Box::leak(Box::new(Extended { head, extra, payload }))).cast(),
+            true => {
+                NonNull::from(Box::leak(Box::new(Extended { head, extra, worth: AtomicU64::new(0), payload }))).cast()
+            }
             false => NonNull::from(Box::leak(Box::new(Plain { head, payload }))).cast(),
         };
         Owned { node: Node(node), types: Types::of::<K, V>() }

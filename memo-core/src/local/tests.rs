@@ -20,7 +20,7 @@ fn fresh<V>(value: V) -> Entry<V> {
 /// Stores an entry; how many were evicted.
 fn store<V: Clone + Send + Sync + 'static>(local: &Local<u32, V>, key: u32, entry: Entry<V>) -> usize {
     let pin = epoch::pin();
-    let evicted = local.engine().insert(&pin, hash(&key), local.node(hash(&key), key, entry)).evicted();
+    let evicted = local.engine().insert(&pin, hash(&key), local.node(hash(&key), key, entry, Duration::ZERO)).evicted();
     drop(pin);
     local.engine().free_sometimes(hash(&key));
     evicted
@@ -38,12 +38,12 @@ fn removed<V: Clone + Send + Sync + 'static>(local: &Local<u32, V>, hash: u64, k
 }
 
 fn bounded<V: Clone + Send + Sync + 'static>(capacity: usize) -> Local<u32, V> {
-    Local::new(Bound::Entries(NonZeroUsize::new(capacity).expect("not zero")))
+    Local::new(Bound::Entries(NonZeroUsize::new(capacity).expect("not zero")), None, false)
 }
 
 #[test]
 fn without_a_capacity_nothing_is_evicted() {
-    let local = Local::new(Bound::None);
+    let local = Local::new(Bound::None, None, false);
     for key in 0..50_000 {
         assert_eq!(store(&local, key, fresh(key)), 0);
     }
@@ -76,7 +76,7 @@ fn what_is_evicted_is_told_once() {
     let mut told = Vec::new();
     for key in 0..100 {
         let pin = epoch::pin();
-        let went = local.engine().insert(&pin, hash(&key), local.node(hash(&key), key, fresh(key)));
+        let went = local.engine().insert(&pin, hash(&key), local.node(hash(&key), key, fresh(key), Duration::ZERO));
         went.tell(&mut |seen, cause| told.push((*local.gone(seen, cause).key, *local.gone(seen, cause).value)));
     }
     told.extend((0..100).filter(|key| found(&local, *key).is_some()).map(|key| (key, key)));
@@ -86,7 +86,7 @@ fn what_is_evicted_is_told_once() {
 
 #[test]
 fn expired_entries_are_swept_out_as_others_are_stored() {
-    let local = Local::new(Bound::None);
+    let local = Local::new(Bound::None, None, false);
     for key in 0..u32::try_from(SWEEP_AFTER).expect("small") {
         store(&local, key, Entry { value: 0, created: clock::now(), deadline: clock::now() });
     }
@@ -96,7 +96,7 @@ fn expired_entries_are_swept_out_as_others_are_stored() {
 
 #[test]
 fn a_new_entry_takes_the_place_of_the_old_one() {
-    for local in [bounded(4), Local::new(Bound::None)] {
+    for local in [bounded(4), Local::new(Bound::None, None, false)] {
         for round in 0..100 {
             for key in 0..4 {
                 assert_eq!(store(&local, key, fresh(round)), 0);
@@ -127,10 +127,10 @@ fn removed_entries_are_gone_and_others_stay() {
 
 #[test]
 fn keys_of_one_hash_are_kept_apart() {
-    let local = Local::<u32, u32>::new(Bound::None);
+    let local = Local::<u32, u32>::new(Bound::None, None, false);
     for key in 0..300 {
         let pin = epoch::pin();
-        local.engine().insert(&pin, 7, local.node(7, key, fresh(key)));
+        local.engine().insert(&pin, 7, local.node(7, key, fresh(key), Duration::ZERO));
     }
     let get = |key: u32| match local.get(&epoch::pin(), 7, &key) {
         Looked::Fresh(entry) => Some(entry.value),
@@ -178,7 +178,7 @@ fn a_local_level_that_goes_drops_what_it_holds() {
 
 #[test]
 fn weights_are_bounded_together() {
-    let local = Local::weighed(|value: &u64| *value, NonZeroU64::new(1_000).expect("not zero"));
+    let local = Local::new(Bound::Weight(NonZeroU64::new(1_000).expect("not zero")), Some(|value: &u64| *value), false);
     for key in 0..1_000 {
         store(&local, key, fresh(u64::from(key % 90)));
         assert!(local.weight() <= 1_000);
@@ -187,7 +187,7 @@ fn weights_are_bounded_together() {
     store(&local, 1, fresh(1_000));
     assert_eq!((local.engine().len(), found(&local, 1)), (1, Some(1_000)), "all of the bound is for whatever comes");
     let pin = epoch::pin();
-    let too_heavy = local.engine().insert(&pin, hash(&1), local.node(hash(&1), 1, fresh(1_001)));
+    let too_heavy = local.engine().insert(&pin, hash(&1), local.node(hash(&1), 1, fresh(1_001), Duration::ZERO));
     assert!(too_heavy.is_too_heavy());
     assert_eq!((local.engine().len(), local.weight()), (0, 0), "nor is what it would have replaced served any more");
 }

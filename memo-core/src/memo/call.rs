@@ -28,6 +28,7 @@ use crate::outcome::Outcome;
 use crate::stats::Count;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// A call after its first look: answered, or waiting to be settled.
 #[must_use = "a call that is not settled abandons its load"]
@@ -166,6 +167,9 @@ where
     M: MakeDoor<P, O::Value>,
 {
     let door = make_door.make(function, parts);
+    if door.wants_gone() {
+        memo.tells.store(true, Ordering::Relaxed);
+    }
     // Owned from here on, so that what follows is compiled for one form of the key.
     let key = parts.to_owned();
     let join = if start == Start::Refresh { Join::LeadOnly } else { Join::Any };

@@ -46,6 +46,12 @@ pub trait Door<V>: Send + Sync {
     #[inline]
     fn note(&self, _fact: impl FnOnce(&mut Facts)) {}
 
+    /// Whether it wants to know what left the local level by itself.
+    #[inline]
+    fn wants_gone(&self) -> bool {
+        false
+    }
+
     /// Takes what left the local level by itself.
     #[inline]
     fn gone<K: Clone + Send + 'static>(&self, _gone: Gone<'_, K, V>)

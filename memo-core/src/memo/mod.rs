@@ -19,6 +19,7 @@ pub(crate) mod note;
 mod once;
 mod operations;
 pub(crate) mod spawn;
+pub(crate) mod sweeper;
 pub mod thread;
 mod untyped;
 mod valid;
@@ -38,6 +39,7 @@ pub use operations::{Operation, invalidate_all_local, operation, put, put_local}
 pub use valid::valid_if;
 pub use verify::{comparable, verify, verify_due};
 
+use crate::clock::Tick;
 use crate::epoch;
 use crate::events::Cause;
 use crate::local::{Engine, Entry, Gone, Local, Looked, Seen};
@@ -46,12 +48,16 @@ use flight::{AnyKey, Ending, Flight};
 use flights::Flights;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use untyped::{Entered, Finished, Untyped, may_wait};
 
 /// What one instantiation of a function remembers in this process, and the loads it has under way.
 pub(crate) struct Memo<K, V> {
     local: Option<Local<K, V>>,
     flights: Flights,
+    /// Whether a call wants to hear what leaves by itself, so that only calls may have it leave.
+    tells: AtomicBool,
 }
 
 /// Whether a load may be shared between callers.
@@ -71,7 +77,7 @@ where
     V: Clone + Send + Sync + 'static,
 {
     fn new(local: Option<Local<K, V>>) -> Self {
-        Memo { local, flights: Flights::new() }
+        Memo { local, flights: Flights::new(), tells: AtomicBool::new(false) }
     }
 
     fn untyped(&self) -> Untyped<'_> {
@@ -117,13 +123,13 @@ where
         loads.joinable().filter(|flight| may_wait(function, flight)).map(Arc::clone).ok_or(loads.next())
     }
 
-    /// Ends a load: stores what it brought unless it is doomed, and lets its followers go. `gone` is given what left the
-    /// local level by itself.
+    /// Ends a load: stores what it brought, and at what cost, unless it is doomed, and lets its followers go. `gone` is
+    /// given what left the local level by itself.
     fn finish(
         &self,
         flight: &Arc<Flight>,
         entry: Option<Entry<V>>,
-        origin: Origin,
+        (origin, cost): (Origin, Duration),
         ending: &dyn Fn() -> Ending,
         gone: &mut dyn FnMut(Gone<'_, K, V>),
     ) -> Finished {
@@ -131,7 +137,7 @@ where
         let brings = (entry.is_some(), origin);
         // Weighed, and its key copied, outside of the locks.
         let local = self.local.as_ref();
-        let node = entry.and_then(|entry| Some(local?.node(flight.hash, flight.key::<K>().clone(), entry)));
+        let node = entry.and_then(|entry| Some(local?.node(flight.hash, flight.key::<K>().clone(), entry, cost)));
         let pin = epoch::pin();
         let mut gone = |seen: Seen<'_>, cause| local.into_iter().for_each(|local| gone(local.gone(seen, cause)));
         let (finished, is_due) = self.untyped().finish(&pin, flight, node, brings, ending, &mut gone);
@@ -197,6 +203,9 @@ pub(crate) trait AnyMemo: Send + Sync {
 
     /// Drops every entry and dooms every load; the loads that are writing to the shared level.
     fn drop_all(&self) -> Vec<Arc<Flight>>;
+
+    /// Drops what had expired by then, and frees what waits for that; when the next entry expires.
+    fn sweep(&self, now: Tick) -> Tick;
 }
 
 impl<K, V> AnyMemo for Memo<K, V>
@@ -214,5 +223,10 @@ where
 
     fn drop_all(&self) -> Vec<Arc<Flight>> {
         self.untyped().drop_all()
+    }
+
+    fn sweep(&self, now: Tick) -> Tick {
+        let engine = self.untyped().engine.filter(|_| !self.tells.load(Ordering::Relaxed));
+        engine.map_or(Tick::NEVER, |engine| engine.sweep(now))
     }
 }

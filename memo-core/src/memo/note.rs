@@ -307,6 +307,10 @@ impl<V, D: Door<V>> Door<V> for Noted<'_, D> {
         fact(&mut facts);
     }
 
+    fn wants_gone(&self) -> bool {
+        self.note.gone.is_some()
+    }
+
     fn gone<K: Clone + Send + 'static>(&self, gone: Gone<'_, K, V>)
     where
         V: Clone + Send + 'static,

@@ -4,7 +4,7 @@
 use super::flight::{AnyKey, Ending, Flight};
 use super::flights::Flights;
 use super::function::Function;
-use super::{Join, Origin, context};
+use super::{Join, Origin, context, sweeper};
 use crate::epoch::{self, Pin};
 use crate::events::Cause;
 use crate::local::{Engine, Owned, Seen};
@@ -93,6 +93,9 @@ impl Untyped<'_> {
         (finished.evicted, finished.too_heavy) = (went.evicted(), went.is_too_heavy());
         went.tell(gone);
         engine.sweep_sometimes(pin, &mut |seen| gone(seen, Cause::Expired));
+        if let Some(deadline) = went.expires() {
+            sweeper::expect(deadline);
+        }
         (finished, went.is_due())
     }
 

@@ -52,6 +52,12 @@ impl MockClock {
         WALL_MILLIS.fetch_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX / 4), Ordering::SeqCst);
     }
 
+    /// Drops what has expired from the local levels of all functions, which a thread does now and then as real time
+    /// passes.
+    pub fn sweep(&self) {
+        crate::memo::sweeper::sweep();
+    }
+
     /// Moves the wall clock alone, as an administrator or a time server does; negative is back.
     pub fn shift_wall(&self, millis: i64) {
         if millis >= 0 {

@@ -62,6 +62,9 @@ fn options(site: &Site<'_>) -> TokenStream {
         let max_weight = &max_weight.value;
         calls.extend(quote!(.max_weight(|| #max_weight)));
     }
+    if given.evict.is_some() {
+        calls.extend(quote!(.by_cost()));
+    }
     if !given.has_local() {
         calls.extend(quote!(.without_local()));
     }

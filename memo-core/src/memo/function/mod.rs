@@ -7,7 +7,7 @@ pub use settings::{Registered, check};
 use super::cell::{self, Id, Instance, Slot, Slots};
 use super::thread::Threads;
 use super::untyped::Finished;
-use super::{AnyMemo, Memo};
+use super::{AnyMemo, Memo, sweeper};
 use crate::local::{Bound, Local};
 use crate::lookup::Parts;
 use crate::outcome::Outcome;
@@ -38,6 +38,7 @@ pub struct Function {
     local_timeout: Option<fn() -> Duration>,
     capacity: Option<fn() -> usize>,
     max_weight: Option<fn() -> u64>,
+    pub(super) evicts_by_cost: bool,
     pub(crate) local: bool,
     pub(crate) single_flight: bool,
     #[cfg(feature = "shared")]
@@ -71,6 +72,7 @@ impl Function {
             local_timeout: None,
             capacity: None,
             max_weight: None,
+            evicts_by_cost: false,
             local: true,
             single_flight: true,
             #[cfg(feature = "shared")]
@@ -132,6 +134,13 @@ impl Function {
     #[must_use]
     pub const fn max_weight(mut self, max_weight: fn() -> u64) -> Self {
         self.max_weight = Some(max_weight);
+        self
+    }
+
+    /// `evict = "cost"`
+    #[must_use]
+    pub const fn by_cost(mut self) -> Self {
+        self.evicts_by_cost = true;
         self
     }
 
@@ -208,7 +217,13 @@ impl Function {
         K: Clone + Eq + Hash + Send + Sync + 'static,
         V: Clone + Send + Sync + 'static,
     {
-        self.slots.get(instance, |id| self.find(id, &|| Slot::new(id, Box::leak(Box::new(Memo::new(local()))))))
+        self.slots.get(instance, |id| {
+            self.find(id, &|| {
+                let memo: &'static Memo<K, V> = Box::leak(Box::new(Memo::new(local())));
+                sweeper::register(memo);
+                Slot::new(id, memo)
+            })
+        })
     }
 
     /// The slot of an instantiation, made by `make` at first use.
@@ -229,9 +244,9 @@ impl Function {
         self.keeps_local().then(|| match (outcome.weigher(), self.max_weight) {
             (Some(weigh), Some(max_weight)) => {
                 let max_weight = NonZeroU64::new(max_weight()).unwrap_or(NonZeroU64::MIN);
-                Local::weighed(weigh, max_weight)
+                Local::new(Bound::Weight(max_weight), Some(weigh), self.evicts_by_cost)
             }
-            _ => Local::new(self.entries_bound().map_or(Bound::None, Bound::Entries)),
+            _ => Local::new(self.entries_bound().map_or(Bound::None, Bound::Entries), None, self.evicts_by_cost),
         })
     }
 
@@ -293,6 +308,14 @@ impl Function {
         self.counters.add(Count::LoadNanos, u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX));
         if failed {
             self.count(Count::LoadErrors);
+        }
+    }
+
+    /// What a value costs that a caller brought: nobody knows, so what loads cost on average.
+    pub(super) fn usual_cost(&self) -> Duration {
+        match self.evicts_by_cost {
+            true => self.counters.read(0).mean_load().unwrap_or_default(),
+            false => Duration::ZERO,
         }
     }
 

@@ -101,7 +101,9 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         let entry = keeps.then(|| entry(found.value.clone(), left));
         if let Some(flight) = self.flight.take() {
             let ending = || Ending::Value(Arc::new(found.value.clone()));
-            let finished = self.memo.finish(&flight, entry, Origin::Fetched, &ending, &mut |gone| self.door.gone(gone));
+            let finished = self
+                .memo
+                .finish(&flight, entry, (Origin::Fetched, Duration::ZERO), &ending, &mut |gone| self.door.gone(gone));
             self.function.count_finished(finished);
         }
         O::from_value(found.value)
@@ -200,7 +202,10 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     fn end_put(&mut self, value: &O::Value, entry: Option<Entry<O::Value>>) {
         if let Some(flight) = self.flight.take() {
             let ending = || Ending::Value(Arc::new(value.clone()));
-            let finished = self.memo.finish(&flight, entry, Origin::Loaded, &ending, &mut |gone| self.door.gone(gone));
+            let finished =
+                self.memo.finish(&flight, entry, (Origin::Loaded, self.function.usual_cost()), &ending, &mut |gone| {
+                    self.door.gone(gone);
+                });
             self.function.count_finished(finished);
         }
     }
@@ -268,7 +273,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
                 None if O::ONCE => Ending::Abandoned,
                 None => O::to_shared_error(&returned).map_or(Ending::Unshared, Ending::Error),
             };
-            let finished = self.memo.finish(&flight, entry, Origin::Loaded, &ending, &mut |gone| self.door.gone(gone));
+            let finished =
+                self.memo.finish(&flight, entry, (Origin::Loaded, cost), &ending, &mut |gone| self.door.gone(gone));
             self.function.count_finished(finished);
             if keeps && !finished.stored {
                 self.function.count(Count::Discarded);

@@ -1,0 +1,182 @@
+//! Evicts what is not used: two queues, a memory of what went, and two rules that keep them honest.
+//!
+//! New entries come into a small queue. Those used twice by the time they reach its end move to the main one, whose
+//! entries get another round for each use; the others go, and are remembered as ghosts. Source: S3-FIFO (J. Yang et al.,
+//! "FIFO queues are all you need for cache eviction", SOSP 2023). Two things differ, which make it hold its own where
+//! that one fails:
+//!
+//! - A key that comes back while it is a ghost enters the main queue only if the entry that would have to go for it has
+//!   been there unused for twice as long as the key was away. In a loop longer than the cache everything comes back
+//!   after the same time, so S3-FIFO replaces all by all and never hits. Here what is in stays, and is hit once a round.
+//!   Source: LIRS compares reuse distances so (S. Jiang, X. Zhang, SIGMETRICS 2002).
+//! - The small queue's part is between a fiftieth and a half: keys that come back so soon that a small queue twice as long
+//!   had kept them make it longer, uses that show what the main queue is good for make it shorter. Source: ARC weighs
+//!   ghosts so (N. Megiddo, D. Modha, FAST 2003).
+//!
+//! Time is the number of insertions into the shard, in ticks that wrap.
+
+use super::ghosts::Ghosts;
+use super::node::Node;
+use super::policy::{Coming, MAIN, SMALL, Time, is_small};
+use super::ring::Ring;
+use std::sync::atomic::Ordering;
+
+/// Parts of a unit of weight, for the target.
+const ONE: u64 = 1024;
+/// Uses in the small queue that lead to the main one.
+const USES_TO_STAY: u8 = 2;
+
+pub(super) struct ByUse {
+    small: Ring,
+    main: Ring,
+    small_weight: u64,
+    main_weight: u64,
+    max: u64,
+    /// What the small queue should weigh, in parts.
+    target: u64,
+    ghosts: Ghosts,
+    time: Time,
+}
+
+impl ByUse {
+    /// For `max` entries, or for as many as weigh that together.
+    pub(super) fn new(max: u64, weighs: bool) -> Self {
+        // Beyond, parts would overflow, and nobody has so much memory.
+        let max = max.min(u64::MAX / ONE / 4);
+        ByUse {
+            small: Ring::default(),
+            main: Ring::default(),
+            small_weight: 0,
+            main_weight: 0,
+            max,
+            target: part(max, 20),
+            ghosts: Ghosts::default(),
+            time: Time::new(max, weighs),
+        }
+    }
+
+    /// An entry is about to come; `is_full` says whether something must go for it.
+    pub(super) fn expect(&mut self, node: Node, is_full: bool) -> Coming {
+        self.time.pass();
+        let Some(away) = self.ghosts.take(node.head().hash, self.time.now()) else { return Coming { to_main: false } };
+        if let Some(oldest) = self.small.oldest()
+            && away <= 2 * self.time.age(oldest)
+        {
+            self.target = (self.target + ONE / 4 * node.weight()).min(part(self.max, 2));
+        }
+        let to_main = !is_full || self.unused_in_main().is_none_or(|victim| self.time.age(victim) >= 2 * away);
+        Coming { to_main }
+    }
+
+    /// Queues the entry that was expected.
+    pub(super) fn add(&mut self, node: Node, coming: Coming) {
+        node.head().since.store(self.time.now(), Ordering::Relaxed);
+        if coming.to_main {
+            return self.push_main(node);
+        }
+        node.head().queue.store(SMALL, Ordering::Relaxed);
+        self.small_weight += node.weight();
+        self.small.push(node);
+        // As long as there is room, what the small queue has none for fills the main one.
+        while self.small_weight.saturating_mul(ONE) > self.target && self.small_weight + self.main_weight < self.max {
+            let Some(oldest) = self.pop_small() else { break };
+            self.push_main(oldest);
+        }
+    }
+
+    /// Takes out of its queue what goes for an entry that is expected.
+    pub(super) fn evict(&mut self, coming: Coming) -> Option<Node> {
+        let victim = if coming.to_main && self.main.len() > 0 { self.evict_main() } else { self.evict_any() };
+        self.small.prefetch();
+        self.main.prefetch();
+        victim
+    }
+
+    fn evict_any(&mut self) -> Option<Node> {
+        if self.small_weight.saturating_mul(ONE) >= self.target || self.main.len() == 0 {
+            while let Some(node) = self.pop_small() {
+                let head = node.head();
+                if head.uses() < USES_TO_STAY {
+                    let room = self.small.len() + self.main.len() + 1;
+                    self.ghosts.add(node, &mut self.time, room);
+                    return Some(node);
+                }
+                head.set_uses(0);
+                head.since.store(self.time.now(), Ordering::Relaxed);
+                self.push_main(node);
+                if self.main_weight.saturating_mul(ONE) + self.target > self.max * ONE {
+                    break;
+                }
+            }
+        }
+        self.evict_main()
+    }
+
+    fn evict_main(&mut self) -> Option<Node> {
+        self.unused_in_main()?;
+        let node = self.main.pop()?;
+        self.main_weight -= node.weight();
+        Some(node)
+    }
+
+    /// Gives entries of the main queue another round for their uses until one without stands at its end.
+    fn unused_in_main(&mut self) -> Option<Node> {
+        loop {
+            let node = self.main.oldest()?;
+            let head = node.head();
+            let uses = head.uses();
+            if uses == 0 {
+                return Some(node);
+            }
+            if uses == 1 {
+                // Used once in a whole round: were the main queue as much shorter as the small one is long, it might
+                // have been lost.
+                let main = (self.max * ONE).saturating_sub(self.target).max(ONE);
+                let less = u128::from(self.target) * u128::from(ONE * node.weight()) / u128::from(main);
+                let less = u64::try_from(less).unwrap_or(self.target);
+                self.target = self.target.saturating_sub(less).max(part(self.max, 50));
+            }
+            head.set_uses(uses - 1);
+            head.since.store(self.time.now(), Ordering::Relaxed);
+            self.main.pop();
+            self.main.push(node);
+        }
+    }
+
+    /// Takes a node out of its queue.
+    pub(super) fn remove(&mut self, node: Node) {
+        let weight = node.weight();
+        if is_small(node) {
+            self.small_weight -= weight;
+            self.small.remove(node);
+        } else {
+            self.main_weight -= weight;
+            self.main.remove(node);
+        }
+    }
+
+    /// Puts a node in the place of another that is as heavy.
+    pub(super) fn replace(&mut self, old: Node, new: Node) {
+        new.head().queue.store(old.head().queue.load(Ordering::Relaxed), Ordering::Relaxed);
+        new.head().since.store(old.head().since.load(Ordering::Relaxed), Ordering::Relaxed);
+        new.head().set_uses(old.head().uses());
+        if is_small(old) { self.small.replace(old, new) } else { self.main.replace(old, new) }
+    }
+
+    fn push_main(&mut self, node: Node) {
+        node.head().queue.store(MAIN, Ordering::Relaxed);
+        self.main_weight += node.weight();
+        self.main.push(node);
+    }
+
+    fn pop_small(&mut self) -> Option<Node> {
+        let node = self.small.pop()?;
+        self.small_weight -= node.weight();
+        Some(node)
+    }
+}
+
+/// One part in `of`, as a target.
+fn part(max: u64, of: u64) -> u64 {
+    (max * ONE / of).max(ONE)
+}
