@@ -107,7 +107,7 @@ fn run(options: &Options) -> Result<(), String> {
 }
 
 fn calls() -> Vec<(&'static str, Call)> {
-    let [memo, locked, sharded] = bounded!(20_000);
+    let [memo, locked, sharded, _] = bounded!(20_000);
     vec![
         (MEMOKIT, Box::new(memo) as Call),
         (MEMOKIT_PLAIN, Box::new(plain)),

@@ -40,7 +40,7 @@ struct Entrant {
 }
 
 /// What `bounded!` writes.
-type Functions = [fn(u64) -> u64; 3];
+type Functions = [fn(u64) -> u64; 4];
 
 fn main() -> ExitCode {
     BENCH.main(run)
@@ -88,7 +88,7 @@ fn run(options: &Options) -> Result<(), String> {
 
 /// For each exponent contenders of their own, which begin empty.
 fn entrants(functions: [Functions; 2]) -> [Vec<Entrant>; 2] {
-    functions.map(|[memo, locked, sharded]| {
+    functions.map(|[memo, locked, sharded, _]| {
         let calls: [(&'static str, Call); 8] = [
             (MEMOKIT, Box::new(memo)),
             (QUICK, quick_cache(CAPACITY)),

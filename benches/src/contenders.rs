@@ -14,6 +14,8 @@ pub type Call = Box<dyn Fn(u64) -> u64 + Send + Sync>;
 
 /// What the tables call memokit with a bound.
 pub const MEMOKIT: &str = "memokit";
+/// The same with `evict = "cost"`: its body takes as long as its key costs, since that is what is measured.
+pub const MEMOKIT_BY_COST: &str = "memokit, by cost";
 /// `#[cached(max_size = …)]`: a lock around a list in the order of use.
 pub const CACHED: &str = "cached";
 /// `#[concurrent_cached(max_size = …)]`: the same, in shards.
@@ -55,12 +57,18 @@ pub fn misses(call: &Call, keys: impl IntoIterator<Item = u64>) -> u64 {
     loads() - before
 }
 
-/// Functions for one bound: an array of memokit's, `cached`'s and its concurrent one.
+/// Functions for one bound: an array of memokit's, `cached`'s and its concurrent one, and memokit's by cost.
 #[macro_export]
 macro_rules! bounded {
     ($capacity:tt) => {{
         #[memokit::cached(capacity = $capacity)]
         fn memo(key: u64) -> u64 {
+            $crate::contenders::load(key)
+        }
+
+        #[memokit::cached(capacity = $capacity, evict = "cost")]
+        fn by_cost(key: u64) -> u64 {
+            $crate::costs::spend(key);
             $crate::contenders::load(key)
         }
 
@@ -74,7 +82,7 @@ macro_rules! bounded {
             $crate::contenders::load(key)
         }
 
-        [memo as fn(u64) -> u64, locked, sharded]
+        [memo as fn(u64) -> u64, locked, sharded, by_cost]
     }};
 }
 
@@ -154,9 +162,10 @@ mod tests {
 
     #[test]
     fn every_contender_loads_a_key_once_while_there_is_room() {
-        let [memo, locked, sharded] = bounded!(1_000);
-        let calls: [(&str, Call); 8] = [
+        let [memo, locked, sharded, by_cost] = bounded!(1_000);
+        let calls: [(&str, Call); 9] = [
             (MEMOKIT, Box::new(memo)),
+            (MEMOKIT_BY_COST, Box::new(by_cost)),
             (CACHED, Box::new(locked)),
             (CACHED_CONCURRENT, Box::new(sharded)),
             (QUICK, quick_cache(1_000)),

@@ -3,7 +3,7 @@
 //! A row has functions of its own, since the bound is a part of their attributes and nothing may be left in them from
 //! another trace.
 
-use crate::contenders::{CACHED, Call, LRU, MEMOKIT, MOKA, QUICK, loads, lru, moka, quick_cache};
+use crate::contenders::{CACHED, Call, LRU, MEMOKIT, MEMOKIT_BY_COST, MOKA, QUICK, loads, lru, moka, quick_cache};
 use crate::figures::{Better, Chart, Figures, Table};
 use crate::options::Options;
 use crate::traces::{Trace, Traces};
@@ -16,17 +16,18 @@ pub struct Row {
     /// The bound.
     pub capacity: usize,
     memokit: fn(u64) -> u64,
+    by_cost: fn(u64) -> u64,
     cached: fn(u64) -> u64,
 }
 
 /// The contenders of a row, in the tables' order.
-pub const CONTENDERS: [&str; 5] = [MEMOKIT, QUICK, MOKA, CACHED, LRU];
+pub const CONTENDERS: [&str; 6] = [MEMOKIT, MEMOKIT_BY_COST, QUICK, MOKA, CACHED, LRU];
 
 macro_rules! rows {
     ($($trace:literal: $($capacity:tt),+;)+) => {
         [$($({
-            let [memokit, cached, _] = bounded!($capacity);
-            Row { trace: $trace, capacity: $capacity, memokit, cached }
+            let [memokit, cached, _, by_cost] = bounded!($capacity);
+            Row { trace: $trace, capacity: $capacity, memokit, by_cost, cached }
         },)+)+]
     };
 }
@@ -62,6 +63,7 @@ impl Row {
     pub fn call(&self, contender: &str) -> Call {
         match contender {
             MEMOKIT => Box::new(self.memokit),
+            MEMOKIT_BY_COST => Box::new(self.by_cost),
             CACHED => Box::new(self.cached),
             QUICK => quick_cache(self.capacity),
             MOKA => moka(self.capacity),
