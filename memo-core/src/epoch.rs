@@ -203,7 +203,7 @@ fn has_membarrier() -> bool {
     })
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(miri)))]
 mod membarrier {
     use rustix::thread::{MembarrierCommand, membarrier};
 
@@ -217,7 +217,7 @@ mod membarrier {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(any(miri, not(any(target_os = "linux", target_os = "android"))))]
 mod membarrier {
     pub(super) fn register() -> bool {
         false

@@ -20,10 +20,10 @@ struct Step {
 
 // The values that functions remember are never freed, on purpose, so leaks are not looked for. LMDB is C and built as
 // always: AddressSanitizer sees what Rust code does to its memory, valgrind sees both.
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     Step {
         name: "models",
-        what: "the memos' cell, loads and both levels under schedulers that interrupt at every lock (shuttle)",
+        what: "the memos' cell, loads, both levels and what is freed, under schedulers that interrupt (shuttle)",
         environment: &[("RUSTFLAGS", "--cfg shuttle"), ("MEMOKIT_TEST_EFFORT", EFFORT)],
         command: "cargo test --release -p memo-core --lib --target-dir target/deep/shuttle models",
         seconds: 600,
@@ -52,6 +52,13 @@ const STEPS: [Step; 6] = [
         environment: &[("RUSTFLAGS", LIBC), (RUNNER, VALGRIND)],
         command: "cargo test --target-dir target/deep/valgrind -p memokit --test generics --test methods \
                   --test shared_prefix",
+        seconds: 600,
+    },
+    Step {
+        name: "valgrind, local level",
+        what: "memcheck over readers that take no lock, and what is freed beside them",
+        environment: &[("RUSTFLAGS", LIBC), (RUNNER, VALGRIND)],
+        command: "cargo test --target-dir target/deep/valgrind -p memo-core --features testing --lib -- local:: epoch::",
         seconds: 600,
     },
     Step {

@@ -27,7 +27,7 @@ const ENTRIES_PER_SHARD: usize = 4096;
 /// So many threads seldom wait for each other.
 const MAX_SHARDS: usize = 16;
 /// Removed nodes that wait in a shard, at the most: freeing asks all threads, so it is done for many at once.
-const MAX_WAITING: usize = 128;
+const MAX_WAITING: usize = 512;
 /// Stores between two sweeps, at the least. A sweep visits every entry, so it comes after as many stores as the one
 /// before left entries, and costs each store a constant.
 pub(super) const SWEEP_AFTER: usize = 1024;

@@ -18,6 +18,21 @@ struct Bucket {
     since: [u16; WAYS],
 }
 
+impl Bucket {
+    // All ways and no way out of the loop in between, so that the compiler looks at all of them at once.
+    fn way_of(&self, fingerprint: u16) -> Option<usize> {
+        let known = self.fingerprints.iter().enumerate();
+        let ways = known.fold(0_u32, |ways, (way, known)| ways | u32::from(*known == fingerprint) << way);
+        (ways != 0).then(|| ways.trailing_zeros() as usize)
+    }
+
+    fn oldest(&self, now: u16) -> usize {
+        let ages = self.since.map(|since| now.wrapping_sub(since));
+        let most = ages.iter().fold(0, |most, age| most.max(*age));
+        ages.iter().position(|age| *age == most).unwrap_or(0)
+    }
+}
+
 const EMPTY: Bucket = Bucket { fingerprints: [0; WAYS], since: [0; WAYS] };
 
 /// The ghosts of one shard. Times are ticks of its policy, which wrap.
@@ -45,12 +60,7 @@ impl Ghosts {
         let fingerprint = fingerprint(hash);
         let at = self.at(hash);
         let bucket = &mut self.buckets[at];
-        let age = |way: &usize| match bucket.fingerprints[*way] {
-            0 => u32::from(u16::MAX) + 1,
-            known if known == fingerprint => u32::from(u16::MAX) + 2,
-            _ => u32::from(now.wrapping_sub(bucket.since[*way])),
-        };
-        let way = (0..WAYS).max_by_key(age).unwrap_or(0);
+        let way = bucket.way_of(fingerprint).or_else(|| bucket.way_of(0)).unwrap_or_else(|| bucket.oldest(now));
         (bucket.fingerprints[way], bucket.since[way]) = (fingerprint, since);
     }
 
@@ -58,7 +68,7 @@ impl Ghosts {
     pub(super) fn take(&mut self, hash: u32, now: u16) -> Option<u32> {
         let (at, fingerprint) = (self.at(hash), fingerprint(hash));
         let bucket = self.buckets.get_mut(at)?;
-        let way = bucket.fingerprints.iter().position(|known| *known == fingerprint)?;
+        let way = bucket.way_of(fingerprint)?;
         bucket.fingerprints[way] = 0;
         Some(u32::from(now.wrapping_sub(bucket.since[way])))
     }
