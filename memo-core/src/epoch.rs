@@ -10,14 +10,16 @@
 //!
 //! Why that is right. Let `f` free what it unlinked. It raises the epoch to `n` after unlinking, then puts the fence,
 //! then reads every record. A reader whose record says at least `n` has read the epoch after it was raised (Acquire
-//! after Release), so it can't find what was unlinked before. A reader whose record says less is waited for. A reader
-//! whose record says that it does not read: either it is done, and its reading happened before (Release at its end,
-//! Acquire here), or its announcement comes after the fence, and with it its looking, which finds the unlinking done.
+//! after Release), so it can't find what was unlinked before; and what it read before it announced this is over (Release
+//! then, Acquire here). A reader whose record says less is waited for. A reader whose record says that it does not read:
+//! either it is done, and its reading happened before, or its announcement comes after the fence, and with it its
+//! looking, which finds the unlinking done. `models` below explores this with the fences there are without `membarrier`.
 
-use crate::sync::{AtomicU64, IS_MODEL, global, thread_local};
+use crate::sync::announced::{AtomicBool, AtomicPtr, AtomicU64, fence, thread_local};
+use crate::sync::{IS_MODEL, global};
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering, compiler_fence, fence};
+use std::sync::atomic::{Ordering, compiler_fence};
 
 /// What a thread says while it reads. On cache lines of its own, since its thread writes it on every hit; 128 bytes,
 /// because lines are fetched in pairs.
@@ -89,7 +91,8 @@ impl Pin {
     fn on(record: &'static Record, is_last: bool) -> Self {
         let before = record.epoch.load(Ordering::Relaxed);
         if before == IDLE {
-            record.epoch.store(EPOCH.load(Ordering::Acquire), Ordering::Relaxed);
+            // Release, since who reads this need not have seen the end of the reading before, which happened before it.
+            record.epoch.store(EPOCH.load(Ordering::Acquire), Ordering::Release);
             light_fence();
         }
         Pin { record, before, is_last, _not_send: PhantomData }
@@ -173,7 +176,7 @@ pub(crate) fn readers_left() -> bool {
 }
 
 /// Whether readers need a fence of their own. It is so until the kernel has agreed to put them.
-static NEEDS_FENCE: AtomicBool = AtomicBool::new(true);
+static NEEDS_FENCE: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(true);
 
 /// Between a reader's announcement and its looking.
 #[inline(always)]
@@ -226,7 +229,95 @@ mod membarrier {
     pub(super) fn put() {}
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(all(test, loom))]
+mod models {
+    //! The orders of memory, with the fences that there are without `membarrier`: `cargo xtask deep`.
+
+    use super::*;
+    use loom::cell::UnsafeCell;
+    use loom::sync::Arc;
+    use loom::thread;
+    use std::ptr::{from_ref, null_mut};
+
+    /// What is unlinked and freed; loom tells who reads it then.
+    struct Value(UnsafeCell<u32>);
+
+    #[allow(unsafe_code)]
+    fn read(place: &AtomicPtr<Value>) {
+        let _pin = pin();
+        // SAFETY: that it is not freed is what is explored; it is leaked for the model.
+        if let Some(value) = unsafe { place.load(Ordering::Acquire).as_ref() } {
+            // SAFETY: as above.
+            assert_eq!(value.0.with(|value| unsafe { *value }), 1);
+        }
+    }
+
+    #[allow(unsafe_code)]
+    fn free(value: &Value) {
+        // SAFETY: as above.
+        value.0.with_mut(|value| unsafe { *value = 0 });
+    }
+
+    fn place() -> (&'static Value, Arc<AtomicPtr<Value>>) {
+        let value: &'static Value = Box::leak(Box::new(Value(UnsafeCell::new(1))));
+        (value, Arc::new(AtomicPtr::new(from_ref(value).cast_mut())))
+    }
+
+    #[test]
+    fn what_is_freed_is_read_by_nobody() {
+        loom::model(|| {
+            let (value, place) = place();
+            let reader = {
+                let place = Arc::clone(&place);
+                thread::spawn(move || read(&place))
+            };
+            place.store(null_mut(), Ordering::Release);
+            if readers_left() {
+                free(value);
+            }
+            reader.join().expect("no panic");
+        });
+    }
+
+    #[test]
+    fn nor_by_one_who_reads_again() {
+        loom::model(|| {
+            let (value, place) = place();
+            let reader = {
+                let place = Arc::clone(&place);
+                thread::spawn(move || {
+                    read(&place);
+                    read(&place);
+                })
+            };
+            place.store(null_mut(), Ordering::Release);
+            if readers_left() {
+                free(value);
+            }
+            reader.join().expect("no panic");
+        });
+    }
+
+    #[test]
+    fn an_epoch_that_another_raised_hides_no_reader() {
+        loom::model(|| {
+            let (value, place) = place();
+            let other = thread::spawn(|| drop(readers_left()));
+            let reader = {
+                let place = Arc::clone(&place);
+                thread::spawn(move || read(&place))
+            };
+            place.store(null_mut(), Ordering::Release);
+            if readers_left() {
+                free(value);
+            }
+            reader.join().expect("no panic");
+            other.join().expect("no panic");
+        });
+    }
+}
+
+#[cfg(all(test, not(any(shuttle, loom))))]
 mod tests {
     use super::*;
     use std::sync::mpsc;

@@ -1,14 +1,16 @@
 //! The locks of the memos: real ones, or those of a model.
 //!
 //! Under `--cfg shuttle`, in the unit tests of this crate, each of them is a point where the scheduler of `shuttle` may
-//! let another thread go on, so that `memo/models.rs` runs through interleavings that a machine seldom has. The engine of
-//! the local level does the same then.
+//! let another thread go on, so that `memo/models.rs` runs through interleavings that a machine seldom has. So are the
+//! atomics that the local level is read through.
+//!
+//! Under `--cfg loom` what `epoch.rs` uses is that of `loom`, which explores memory orders, too.
 
 /// Whether these are a model's.
-pub(crate) const IS_MODEL: bool = cfg!(all(test, shuttle));
+pub(crate) const IS_MODEL: bool = cfg!(all(test, any(shuttle, loom)));
 
 /// A `static`; in a model, one for each run.
-#[cfg(not(all(test, shuttle)))]
+#[cfg(not(all(test, any(shuttle, loom))))]
 macro_rules! global {
     ($(#[$attribute:meta])* static $name:ident: $type:ty = $value:expr;) => {
         $(#[$attribute])* static $name: $type = $value;
@@ -20,7 +22,41 @@ macro_rules! global {
         shuttle::lazy_static! { $(#[$attribute])* static ref $name: $type = $value; }
     };
 }
+#[cfg(all(test, loom))]
+macro_rules! global {
+    ($(#[$attribute:meta])* static $name:ident: $type:ty = $value:expr;) => {
+        loom::lazy_static! { $(#[$attribute])* static ref $name: $type = $value; }
+    };
+}
 pub(crate) use global;
+
+/// What readers announce themselves with.
+pub(crate) mod announced {
+    #[cfg(all(test, loom))]
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, fence};
+
+    /// That of `loom` knows no `const`.
+    #[cfg(all(test, loom))]
+    macro_rules! for_each_thread {
+        ($($(#[$attribute:meta])* static $name:ident: $type:ty = const { $value:expr };)+) => {
+            loom::thread_local! { $($(#[$attribute])* static $name: $type = $value;)+ }
+        };
+    }
+    #[cfg(all(test, loom))]
+    pub(crate) use for_each_thread as thread_local;
+    #[cfg(not(all(test, any(shuttle, loom))))]
+    pub(crate) use std::{
+        sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, fence},
+        thread_local,
+    };
+    // Its schedulers know one memory order, the strongest, and stop at the epoch alone.
+    #[cfg(all(test, shuttle))]
+    pub(crate) use {
+        shuttle::sync::atomic::AtomicU64,
+        shuttle::thread_local,
+        std::sync::atomic::{AtomicBool, AtomicPtr, fence},
+    };
+}
 
 #[cfg(not(all(test, shuttle)))]
 pub(crate) use {

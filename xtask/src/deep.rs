@@ -20,12 +20,19 @@ struct Step {
 
 // The values that functions remember are never freed, on purpose, so leaks are not looked for. LMDB is C and built as
 // always: AddressSanitizer sees what Rust code does to its memory, valgrind sees both.
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step {
         name: "models",
         what: "the memos' cell, loads, both levels and what is freed, under schedulers that interrupt (shuttle)",
         environment: &[("RUSTFLAGS", "--cfg shuttle"), ("MEMOKIT_TEST_EFFORT", EFFORT)],
         command: "cargo test --release -p memo-core --lib --target-dir target/deep/shuttle models",
+        seconds: 600,
+    },
+    Step {
+        name: "memory orders",
+        what: "how readers announce themselves, under all orders of memory there are (loom)",
+        environment: &[("RUSTFLAGS", "--cfg loom")],
+        command: "cargo test --release -p memo-core --lib --target-dir target/deep/loom epoch::models",
         seconds: 600,
     },
     Step {

@@ -109,6 +109,10 @@ impl ByCost {
         self.queue_of(old).rings[usize::from(class_of(old))].replace(old, new);
     }
 
+    pub(super) fn shrink(&mut self) {
+        self.small.rings.iter_mut().chain(&mut self.main.rings).for_each(Ring::shrink);
+    }
+
     fn queue_of(&mut self, node: Node) -> &mut Queue {
         if is_small(node) { &mut self.small } else { &mut self.main }
     }

@@ -163,6 +163,11 @@ impl ByUse {
         if is_small(old) { self.small.replace(old, new) } else { self.main.replace(old, new) }
     }
 
+    pub(super) fn shrink(&mut self) {
+        self.small.shrink();
+        self.main.shrink();
+    }
+
     fn push_main(&mut self, node: Node) {
         node.head().queue.store(MAIN, Ordering::Relaxed);
         self.main_weight += node.weight();

@@ -301,6 +301,7 @@ impl Engine {
             for node in &taken {
                 shard.take_out(pin, &mut state, *node);
             }
+            shard.shrink(pin, &mut state);
             drop(state);
             if !taken.is_empty() {
                 self.has_dropped.store(true, Ordering::Relaxed);
@@ -370,6 +371,12 @@ impl Engine {
 
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.len.load(Ordering::Relaxed)).sum()
+    }
+
+    /// How many entries the tables have room for, as they are now.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.shards.iter().map(|shard| shard.table(&epoch::pin()).room()).sum()
     }
 
     pub(crate) fn weight(&self) -> u64 {
@@ -468,10 +475,15 @@ impl Shard {
 
     /// Moves to a table twice as large, or as large as will ever be needed.
     fn grow(&self, pin: &Pin, state: &mut State) {
-        let old = self.table(pin);
+        let room = self.table(pin).room();
         let most = usize::try_from(state.max).unwrap_or(usize::MAX);
-        let new = Table::with_room((old.room() * 2).min(most.max(old.room() + 1)));
-        old.nodes().for_each(|node| new.insert(node));
+        self.move_to(pin, state, (room * 2).min(most.max(room + 1)));
+    }
+
+    /// Moves to a table with room for so many.
+    fn move_to(&self, pin: &Pin, state: &mut State, room: usize) {
+        let new = Table::with_room(room);
+        self.table(pin).nodes().for_each(|node| new.insert(node));
         let old = self.table.swap(Box::into_raw(Box::new(new)), Ordering::AcqRel);
         state.waiting.extend(NonNull::new(old).map(Waiting::Table));
     }
@@ -496,6 +508,9 @@ impl Shard {
                 }
             }
         }
+        if !expired.is_empty() {
+            self.shrink(&pin, &mut self.state.lock());
+        }
         !expired.is_empty()
     }
 
@@ -503,7 +518,8 @@ impl Shard {
         // As long as it is a sixteenth of what there is, nobody notices.
         let enough = (self.len.load(Ordering::Relaxed) / 16).clamp(1, MAX_WAITING);
         let has_table = matches!(state.waiting.last(), Some(Waiting::Table(_)));
-        has_table || state.waiting.len() >= enough.max(state.patience)
+        let waits = state.waiting.len();
+        waits >= state.patience && (has_table || waits >= enough)
     }
 
     fn free_waiting(&self, mut state: MutexGuard<'_, State>, types: &'static Types) {
@@ -519,7 +535,20 @@ impl Shard {
         state.waiting.append(&mut waiting);
         // Somebody reads for long: it is not asked again at every store.
         state.patience = if can_go { 0 } else { state.waiting.len() * 2 };
-        state.spare = waiting;
+        if waiting.capacity() <= 2 * MAX_WAITING {
+            state.spare = waiting;
+        }
+    }
+
+    /// Gives memory back if so many entries went that an eighth of the room is enough.
+    fn shrink(&self, pin: &Pin, state: &mut State) {
+        let len = self.len.load(Ordering::Relaxed);
+        if len < self.table(pin).room() / 8 {
+            self.move_to(pin, state, len * 2);
+            if let Some(policy) = &mut state.policy {
+                policy.shrink();
+            }
+        }
     }
 }
 

@@ -79,6 +79,14 @@ impl Policy {
             Policy::ByCost(policy) => policy.replace(old, new),
         }
     }
+
+    /// Gives memory back that its queues don't need.
+    pub(super) fn shrink(&mut self) {
+        match self {
+            Policy::ByUse(policy) => policy.shrink(),
+            Policy::ByCost(policy) => policy.shrink(),
+        }
+    }
 }
 
 /// The time of a policy: insertions into the shard, in ticks that wrap.

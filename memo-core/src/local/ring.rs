@@ -88,12 +88,18 @@ impl Ring {
 
     /// Closes the holes if they are an eighth of all, else takes more memory: either way many pushes pay for it.
     fn make_room(&mut self) {
+        let is_full = self.len >= self.places.len() - self.places.len() / 8;
+        self.resize(if is_full { self.places.len() + (self.places.len() / 4).max(4) } else { self.places.len() });
+    }
+
+    /// Gives memory back that its nodes don't need.
+    pub(super) fn shrink(&mut self) {
+        self.resize(self.len + self.len / 4);
+    }
+
+    fn resize(&mut self, size: usize) {
         let nodes: Vec<Node> = (0..self.used).filter_map(|offset| self.places[self.at(offset)]).collect();
-        let is_full = nodes.len() >= self.places.len() - self.places.len() / 8;
-        let size = if is_full { self.places.len() + (self.places.len() / 4).max(4) } else { self.places.len() };
-        self.places.clear();
-        self.places.reserve_exact(size);
-        self.places.resize(size, None);
+        self.places = vec![None; size];
         (self.first, self.used, self.len) = (0, 0, 0);
         for node in nodes {
             self.push(node);

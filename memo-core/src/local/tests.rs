@@ -126,6 +126,32 @@ fn removed_entries_are_gone_and_others_stay() {
 }
 
 #[test]
+fn memory_returns_with_the_entries() {
+    for local in [
+        bounded(50_000),
+        Local::new(Bound::None, None, false),
+        Local::new(Bound::Entries(NonZeroUsize::new(50_000).expect("not zero")), None, true),
+    ] {
+        for key in 0..50_000 {
+            store(&local, key, fresh(key));
+        }
+        assert!(local.engine().room() >= 50_000);
+        for key in 0..50_000 {
+            removed(&local, hash(&key), key);
+        }
+        for key in 0..100 {
+            store(&local, key, fresh(key));
+        }
+        local.engine().clear(&epoch::pin());
+        assert!(local.engine().room() <= 100, "room for {}", local.engine().room());
+        for key in 0..1_000 {
+            store(&local, key, fresh(key));
+        }
+        assert!((0..1_000).all(|key| found(&local, key) == Some(key)));
+    }
+}
+
+#[test]
 fn keys_of_one_hash_are_kept_apart() {
     let local = Local::<u32, u32>::new(Bound::None, None, false);
     for key in 0..300 {

@@ -8,6 +8,7 @@ use super::AnyMemo;
 use crate::clock::{self, Tick};
 use crate::sync::IS_MODEL;
 use parking_lot::{Condvar, Mutex};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -90,7 +91,8 @@ pub(crate) fn sweep() {
     let memos = STATE.lock().memos.clone();
     let now = clock::now();
     for memo in memos {
-        // What is stored meanwhile says so itself.
-        NEXT.fetch_min(memo.sweep(now).nanos(), Ordering::SeqCst);
+        // A value that panics as it is dropped must not end this for all others. What is stored meanwhile says so itself.
+        let next = catch_unwind(AssertUnwindSafe(|| memo.sweep(now))).unwrap_or(now);
+        NEXT.fetch_min(next.nanos(), Ordering::SeqCst);
     }
 }
