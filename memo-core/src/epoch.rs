@@ -258,62 +258,38 @@ mod models {
         value.0.with_mut(|value| unsafe { *value = 0 });
     }
 
-    fn place() -> (&'static Value, Arc<AtomicPtr<Value>>) {
-        let value: &'static Value = Box::leak(Box::new(Value(UnsafeCell::new(1))));
-        (value, Arc::new(AtomicPtr::new(from_ref(value).cast_mut())))
+    /// One reads so often, another unlinks and frees, and a third does something beside.
+    fn explore(reads: u32, beside: Option<fn()>) {
+        loom::model(move || {
+            let value: &'static Value = Box::leak(Box::new(Value(UnsafeCell::new(1))));
+            let place = Arc::new(AtomicPtr::new(from_ref(value).cast_mut()));
+            let reader = {
+                let place = Arc::clone(&place);
+                thread::spawn(move || (0..reads).for_each(|_| read(&place)))
+            };
+            let third = beside.map(thread::spawn);
+            place.store(null_mut(), Ordering::Release);
+            if readers_left() {
+                free(value);
+            }
+            reader.join().expect("no panic");
+            third.into_iter().for_each(|third| third.join().expect("no panic"));
+        });
     }
 
     #[test]
     fn what_is_freed_is_read_by_nobody() {
-        loom::model(|| {
-            let (value, place) = place();
-            let reader = {
-                let place = Arc::clone(&place);
-                thread::spawn(move || read(&place))
-            };
-            place.store(null_mut(), Ordering::Release);
-            if readers_left() {
-                free(value);
-            }
-            reader.join().expect("no panic");
-        });
+        explore(1, None);
     }
 
     #[test]
     fn nor_by_one_who_reads_again() {
-        loom::model(|| {
-            let (value, place) = place();
-            let reader = {
-                let place = Arc::clone(&place);
-                thread::spawn(move || {
-                    read(&place);
-                    read(&place);
-                })
-            };
-            place.store(null_mut(), Ordering::Release);
-            if readers_left() {
-                free(value);
-            }
-            reader.join().expect("no panic");
-        });
+        explore(2, None);
     }
 
     #[test]
     fn an_epoch_that_another_raised_hides_no_reader() {
-        loom::model(|| {
-            let (value, place) = place();
-            let other = thread::spawn(|| drop(readers_left()));
-            let reader = {
-                let place = Arc::clone(&place);
-                thread::spawn(move || read(&place))
-            };
-            place.store(null_mut(), Ordering::Release);
-            if readers_left() {
-                free(value);
-            }
-            reader.join().expect("no panic");
-            other.join().expect("no panic");
-        });
+        explore(1, Some(|| _ = readers_left()));
     }
 }
 

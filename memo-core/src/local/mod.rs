@@ -9,6 +9,7 @@ mod ghosts;
 mod node;
 mod policy;
 mod ring;
+mod shard;
 mod table;
 mod thread;
 
