@@ -13,7 +13,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Removed nodes that wait in a shard, at the most: freeing asks all threads, so it is done for many at once.
-const MAX_WAITING: usize = 512;
+const MAX_WAITING: usize = 128;
 /// Expired entries that are taken out under one lock.
 const SWEPT_AT_ONCE: usize = 64;
 
