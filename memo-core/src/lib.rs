@@ -5,6 +5,7 @@
 #[cfg(feature = "shared")]
 mod bucket;
 pub mod clock;
+mod companions;
 mod epoch;
 mod error;
 mod events;

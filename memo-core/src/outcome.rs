@@ -268,16 +268,6 @@ impl<T: Clone + Send + Sync, E> Outcome for OwningResult<T, E> {
     }
 }
 
-/// What `put` stores of a return value that it was given; `None` for an error.
-pub fn value_of<O: Outcome>(_outcome: O, returned: O::Return) -> Option<O::Value> {
-    O::into_value(returned)
-}
-
-/// What `peek` gives where it gives a whole return value.
-pub fn returned<O: Outcome>(_outcome: O, value: O::Value) -> O::Return {
-    O::from_value(value)
-}
-
 /// An `Option`, for `cache_none = false`.
 #[diagnostic::on_unimplemented(
     message = "`cache_none = false` needs a function that returns an `Option`",

@@ -8,6 +8,7 @@ mod explain;
 mod flight;
 mod flights;
 mod function;
+mod given;
 mod guard;
 mod io;
 mod keep;
@@ -29,13 +30,14 @@ pub use call::{Begun, Open, Settled, Started, refresh, start};
 pub use cell::Instance;
 pub use door::LocalOnly;
 pub use function::{Function, Registered, check, count_bypass};
+pub use given::put;
 pub use guard::Guard;
 pub use io::{Blocking, Io, Tasks, ready};
 pub use keep::{Keep, keep_for};
 pub use note::{Note, Noted, key_type};
 #[cfg(feature = "shared")]
 pub use operations::invalidate_all;
-pub use operations::{Operation, invalidate_all_local, operation, put, put_local};
+pub use operations::{Operation, invalidate_all_local, operation};
 pub use valid::valid_if;
 pub use verify::{comparable, verify, verify_due};
 

@@ -113,7 +113,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
 }
 
 /// Stores a value under a call's key, as if the call had loaded it now; nothing for `None`. `keep` says for how long.
-pub async fn put<I: Io, T: ?Sized, O, P, M>(
+pub(super) async fn put<I: Io, T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
     outcome: O,
@@ -157,7 +157,7 @@ pub async fn invalidate_all<I: Io>(function: &'static Function, owner: Option<&'
 }
 
 /// [`put`] without a shared level, which can't fail but for a timeout of zero; that is reported where it is stored.
-pub fn put_local<T: ?Sized, O, P, M>(
+pub(super) fn put_local<T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
     outcome: O,

@@ -32,6 +32,17 @@ where
     }
 }
 
+/// As [`found`], where the function itself is to look.
+pub fn unseen<T: ?Sized, O: Outcome, P: Parts, M>(
+    _function: &'static Function,
+    _instance: Instance<T>,
+    _outcome: O,
+    _parts: P,
+    _door: M,
+) -> Option<O::Return> {
+    None
+}
+
 /// What a function returns, on its way to another thread: implements [`Sends`] if it can go there.
 ///
 /// The lifetime is there for the bound of `f::spawn` to be over all of them: a bound without parameters that does not
@@ -115,8 +126,13 @@ impl<A> AnyPack for Pack<A> {
     type Kept = KeptWhole<A>;
 
     fn keep(self) -> KeptWhole<A> {
-        KeptWhole(Some(self.0))
+        whole(self.0)
     }
+}
+
+/// An argument as it is, whatever its type.
+pub fn whole<A>(argument: A) -> KeptWhole<A> {
+    KeptWhole(Some(argument))
 }
 
 impl<T: ?Sized + ToOwned> KeptRef<T> {

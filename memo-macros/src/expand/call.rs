@@ -111,6 +111,32 @@ fn doors(site: &Site<'_>, body: &TokenStream, keep: &TokenStream) -> (TokenStrea
     }
 }
 
+/// What `refresh` does with its load, which is `__memokit_guard`.
+pub(super) fn refreshed(site: &Site<'_>, hooks: Option<&Hooks<'_, '_>>) -> TokenStream {
+    let (keep, body) = (site.keep(), body(site));
+    let run = match (site.model.is_async(), site.is_shared()) {
+        (true, true) => quote!(run_checked_async),
+        (true, false) => run_async(site),
+        (false, true) => quote!(run_checked),
+        (false, false) => quote!(run),
+    };
+    let run = match site.model.is_async() {
+        true => quote!(__memokit_guard.#run(async move { #body }, #keep).await),
+        false => quote!(__memokit_guard.#run(|| #body, #keep)),
+    };
+    if !site.is_shared() {
+        return hooks.map_or_else(|| run.clone(), |hooks| told(hooks, &run));
+    }
+    let kept = hooks.map(Hooks::keep);
+    let told = hooks.map(|hooks| hooks.loaded(&format_ident!("__memokit_value")));
+    quote! {{
+        #kept
+        let (__memokit_value, __memokit_stored) = #run;
+        #told
+        __memokit_stored.map(|()| __memokit_value)
+    }}
+}
+
 /// What runs an async body. Without a shared level, what it returns need not be `Send`.
 pub(super) fn run_async(site: &Site<'_>) -> TokenStream {
     if site.is_shared() { quote!(run_async) } else { quote!(run_local_async) }

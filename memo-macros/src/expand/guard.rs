@@ -1,7 +1,8 @@
 //! `store_result = false`: the function returns whether its body ran.
 
 use super::site::Site;
-use proc_macro2::TokenStream;
+use super::spans::located;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{GenericArgument, PathArguments, Type};
@@ -47,8 +48,8 @@ impl Site<'_> {
 
     /// The outcome of a guard.
     pub(super) fn once(&self) -> TokenStream {
-        let (private, returned) = (&self.private, self.model.returned());
-        let span = returned.span();
+        let returned = self.model.returned();
+        let (private, span) = (located(&self.private, returned.span()), Span::call_site().located_at(returned.span()));
         match self.model.value() {
             Some(_) => {
                 let guarded = self.returned();

@@ -15,7 +15,9 @@ impl Site<'_> {
         let private = &self.private;
         let mut conditions = Vec::new();
         if self.options.cache_none.as_ref().is_some_and(|cache_none| !cache_none.value) {
+            // A missing `Option` is reported at the return type.
             let span = self.model.returned().span();
+            let (private, span) = (located(private, span), Span::call_site().located_at(span));
             conditions.push(quote_spanned!(span=> #private::MaybeNone::is_present(__memokit_value)));
         }
         if let Some(predicate) = &self.options.cache_if {

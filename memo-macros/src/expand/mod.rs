@@ -3,7 +3,7 @@
 //! ```text
 //! fn f(args) -> R { match begin(…, &args) { Hit(v) => v, Miss(guard) => guard.run(|| f::uncached(args)) } }
 //! struct f {}
-//! impl f { fn uncached(args) -> R { the body }   fn invalidate(args) -> bool …   fn __memokit() -> &'static Function }
+//! impl f { fn uncached(args) -> R { the body }   fn __memokit() -> &'static Function   companions!(fn f(args) -> R { … }) }
 //! ```
 
 mod call;
@@ -49,8 +49,7 @@ impl Expanded {
 pub(crate) fn expand(options: &Options, model: &Model<'_>) -> Expanded {
     let site = Site::new(options, model);
     let function = call::cached(&site);
-    let (companions, spawn) = (companion::all(&site), spawn::spawn(&site));
-    let companions = quote!(#companions #spawn);
+    let companions = companion::all(&site);
     let (statics, consts, body) = (function::holder(&site), site.consts(), call::uncached(&site));
     if model.place == Place::Method {
         return Expanded { function, companions: quote!(#body #statics #consts #companions), ty: None };

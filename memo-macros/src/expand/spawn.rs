@@ -4,19 +4,16 @@
 //! form that is `Send + 'static`, since an entry stores it; so the companion is there if all arguments are, but for
 //! those whose types are known here to be as simple. Whether the result can be sent is a bound of the companion.
 
-use super::companion::{companion, like_the_function};
 use super::site::Site;
 use crate::model::{Argument, Place};
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit::Visit;
-use syn::{
-    FnArg, GenericArgument, Ident, Index, Pat, PathArguments, ReceiverKind, Signature, Type, TypeReference, parse_quote,
-};
+use syn::{GenericArgument, Ident, Index, PathArguments, ReceiverKind, Type, TypeReference};
 
-/// The companion, if the arguments can travel to another thread. An async function needs its runtime, which has a
-/// `spawn` itself; and what each thread has for itself is of no use to another.
+/// What `companions!` is told of it, if the arguments can travel to another thread. An async function needs its runtime,
+/// which has a `spawn` itself; and what each thread has for itself is of no use to another.
 pub(super) fn spawn(site: &Site<'_>) -> Option<TokenStream> {
     // Of a function of a trait the name alone does not say which is meant.
     let elsewhere = site.model.block.is_some_and(|block| block.is_of_trait || block.has_lifetimes);
@@ -24,10 +21,8 @@ pub(super) fn spawn(site: &Site<'_>) -> Option<TokenStream> {
     {
         return None;
     }
-    let (private, prelude, returned) = (&site.private, site.prelude(), site.returned());
-    let krate = site.options.krate();
-    let mut kept = Vec::new();
-    let mut lent = Vec::new();
+    let private = &site.private;
+    let (mut kept, mut lent) = (Vec::new(), Vec::new());
     let arguments = site.model.arguments.iter();
     let arguments =
         arguments.map(|argument| (argument.ident.to_token_stream(), form(&argument.ty), argument.ty.span()));
@@ -46,70 +41,27 @@ pub(super) fn spawn(site: &Site<'_>) -> Option<TokenStream> {
         let index = Index { index: u32::try_from(i).unwrap_or(u32::MAX), span };
         kept.push(match form {
             Form::ByMethod => quote_spanned!(span=> #private::Pack(#value).keep()),
-            Form::Whole => quote_spanned!(span=> #private::AnyPack::keep(#private::Pack(#value))),
+            Form::Whole => quote_spanned!(span=> #private::whole(#value)),
         });
         lent.push(quote_spanned!(span=> __memokit_kept.#index.lend()));
     }
-    let (function, turbofish, call) = (function(site), site.model.turbofish(), site.call());
-    let mut signature = like_the_function(site, "spawn", &quote!(#krate::Pending<#returned>));
-    let unhidden = unhide(site, &mut signature);
-    let function = if unhidden.is_some() { quote!(__memokit_function) } else { function };
     // With these there is more to a call than a look; that is the function's own to decide.
     let options = site.options;
     let steers = [&options.bypass, &options.refresh, &options.on_hit, &options.verify, &options.valid_if];
-    let found = match steers.iter().any(|given| given.is_some()) {
-        true => quote!(::core::option::Option::None),
-        false => quote!(#private::found(#call)),
-    };
-    let clause = signature.generics.make_where_clause();
-    clause.predicates.push(parse_quote! {
-        for<'__memokit> #private::Sent<'__memokit, #returned>: #private::Sends<#returned>
-    });
-    let body = quote! {
-        #[allow(unused_imports)]
-        use #private::AnyPack as _;
-        #prelude
-        #unhidden
-        let __memokit_found = #found;
-        <#private::Sent<'_, #returned> as #private::Sends<#returned>>::spawn(
-            __memokit_found,
-            || (#(#kept,)*),
-            move |__memokit_kept| #function #turbofish(#(#lent),*),
-        )
-    };
-    let doc = "Calls the function in a thread of its own, unless its value is there: then the result is ready at once.";
-    // Compiled where it is used only.
-    let companion = companion(site, doc, &signature, &body);
-    Some(quote!(#[allow(deprecated)] #companion))
-}
-
-/// The argument that has the name of the function, and so hides it.
-fn hiding<'a>(site: &Site<'a>) -> Option<&'a Argument> {
-    let is_free = site.model.place == Place::Free;
-    site.model.arguments.iter().find(|argument| is_free && argument.ident == *site.model.name())
-}
-
-/// Gives the function another name, where an argument has its own.
-fn unhide(site: &Site<'_>, signature: &mut Signature) -> Option<TokenStream> {
-    let hiding = &hiding(site)?.ident;
-    for input in &mut signature.inputs {
-        if let FnArg::Typed(typed) = input
-            && matches!(&*typed.pat, Pat::Ident(name) if name.ident == *hiding)
-        {
-            *typed.pat = parse_quote!(__memokit_hiding);
-        }
-    }
-    Some(quote! {
-        let __memokit_function = #hiding;
-        let #hiding = __memokit_hiding;
-    })
+    let look = if steers.iter().any(|given| given.is_some()) { quote!(unseen) } else { quote!(found) };
+    let (name, function, turbofish) = (site.named("spawn"), function(site), site.model.turbofish());
+    Some(quote!(spawn(#name, #look, (#(#kept,)*), move |__memokit_kept| #function #turbofish(#(#lent),*));))
 }
 
 /// The function that callers see, from inside a companion.
 fn function(site: &Site<'_>) -> TokenStream {
-    let name = site.model.name();
+    let mut name = site.model.name().clone();
     match site.model.place {
-        Place::Free => quote!(#name),
+        Place::Free => {
+            // An item at this span is the same one, but an argument of the same name does not hide it.
+            name.set_span(Span::mixed_site().located_at(name.span()));
+            quote!(#name)
+        }
         Place::Method => quote!(Self::#name),
     }
 }
@@ -204,9 +156,7 @@ fn can_travel(site: &Site<'_>) -> bool {
     let travels = |argument: &Argument| {
         (!has_key && site.is_key(argument) && !borrows_inside(&argument.ty)) || is_simple(&argument.ty)
     };
-    // A generic function has no value that another name could be bound to before its types are known.
-    let is_hidden = hiding(site).is_some() && site.model.original.sig.generics.params.iter().next().is_some();
-    this && !is_hidden && site.model.arguments.iter().all(travels)
+    this && site.model.arguments.iter().all(travels)
 }
 
 /// Whether the type is known to have an owned form that is `Send + 'static`.

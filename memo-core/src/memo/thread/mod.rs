@@ -19,11 +19,11 @@ pub use crate::hooks::{
 };
 pub use crate::known::KnownArg;
 pub use crate::outcome::MaybeNone;
-pub use crate::private::agrees;
+pub use crate::private::{agrees, companions};
 pub use inventory;
 pub use key::{AnyArg, Arg};
 pub(crate) use memo::Threads;
-pub use outcome::{AnyReturn, Returns, returned, valid_if, value_of};
+pub use outcome::{AnyReturn, Returns, valid_if};
 
 use super::explain::entry_state;
 use super::guard::entry;
@@ -219,6 +219,12 @@ impl<O: Outcome, K: Key> Operation<O, K> {
         self.outcome.is_valid(&value).then_some(value)
     }
 
+    /// What the function would return, if its value in this thread is fresh.
+    #[must_use]
+    pub fn peek_whole_local(self) -> Option<O::Return> {
+        self.peek_local().map(O::from_value)
+    }
+
     /// Whether there is a fresh value in this thread.
     #[must_use]
     pub fn contains_local(self) -> bool {
@@ -243,22 +249,41 @@ impl<O: Outcome, K: Key> Operation<O, K> {
     }
 }
 
-/// Stores a value in this thread under a call's key, as if the call had loaded it now; nothing for `None`.
-pub fn put_local<T: ?Sized, O: Outcome, P: Parts, A: Into<Keep>>(
+/// A call that a value is given for.
+#[must_use = "nothing is stored until one of its methods is called"]
+pub struct Given<O: Outcome, K: Key> {
+    function: &'static Function,
+    place: Option<Place<O, K>>,
+}
+
+/// A value is to be stored for a call with these arguments.
+pub fn put<T: ?Sized, O: Outcome, P: Parts, N: Notes>(
     function: &'static Function,
     instance: Instance<T>,
     _outcome: O,
     parts: P,
-    _door: LocalOnly,
-    value: Option<O::Value>,
-    keep: impl FnOnce(&O::Value) -> A,
-) {
-    let (Some(value), Some(memo)) = (value, memo::<T, P::Owned, O::Value>(function, instance)) else { return };
-    let place = Place::<O, _>::new(memo, parts.to_owned());
-    let entry = fresh_entry(function, &value, keep(&value));
-    place.outdate();
-    if let Some(entry) = entry {
-        place.store(function, entry);
+    _notes: N,
+) -> Given<O, P::Owned> {
+    let memo = memo::<T, P::Owned, O::Value>(function, instance);
+    Given { function, place: memo.map(|memo| Place::new(memo, parts.to_owned())) }
+}
+
+impl<O: Outcome, K: Key> Given<O, K> {
+    /// Stores a value in this thread, as if the call had loaded it now.
+    pub fn store_local<A: Into<Keep>>(self, value: O::Value, keep: impl FnOnce(&O::Value) -> A) {
+        let Some(place) = self.place else { return };
+        let entry = fresh_entry(self.function, &value, keep(&value));
+        place.outdate();
+        if let Some(entry) = entry {
+            place.store(self.function, entry);
+        }
+    }
+
+    /// Stores what the function would return; nothing for what is not stored of it.
+    pub fn store_whole_local<A: Into<Keep>>(self, returned: O::Return, keep: impl FnOnce(&O::Value) -> A) {
+        if let Some(value) = O::into_value(returned) {
+            self.store_local(value, keep);
+        }
     }
 }
 

@@ -116,16 +116,6 @@ impl<T: Clone + 'static, E> Outcome for OnlyOk<T, E> {
     }
 }
 
-/// What `put` stores of a return value that it was given; `None` for an error.
-pub fn value_of<O: Outcome>(_outcome: O, returned: O::Return) -> Option<O::Value> {
-    O::into_value(returned)
-}
-
-/// What `peek` gives where it gives a whole return value.
-pub fn returned<O: Outcome>(_outcome: O, value: O::Value) -> O::Return {
-    O::from_value(value)
-}
-
 /// An outcome whose stored values are asked before they count as hits.
 pub struct ValidIf<O: Outcome> {
     outcome: O,
