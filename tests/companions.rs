@@ -12,6 +12,49 @@ fn run(runs: &AtomicU32) -> u32 {
 }
 
 #[test]
+fn arguments_may_have_the_names_that_companions_use() {
+    #[cached(bypass = refresh == 9)]
+    fn sample(value: u32, found: u32, bypass: u32, refresh: u32, timeout: u32) -> u32 {
+        value + found + bypass + refresh + timeout
+    }
+    sample::put(1, 2, 3, 4, 5, 6);
+    assert_eq!(sample::peek(1, 2, 3, 4, 5), Some(6));
+    assert!(sample::explain(1, 2, 3, 4, 5).would_hit());
+    assert!(!sample::explain(1, 2, 3, 9, 5).would_hit());
+    assert_eq!(sample::refresh(1, 2, 3, 4, 5), 15);
+    assert_eq!(sample::spawn(1, 2, 3, 4, 5).wait(), 15);
+    assert!(sample::contains(1, 2, 3, 4, 5) && sample::invalidate(1, 2, 3, 4, 5));
+}
+
+#[test]
+fn functions_that_come_out_of_a_macro_have_companions() {
+    macro_rules! doubled {
+        ($name:ident($argument:ident), $method:ident) => {
+            #[cached]
+            fn $name($argument: u32, more: u32) -> u32 {
+                2 * $argument + more
+            }
+            impl Base {
+                #[cached]
+                fn $method(&self, $argument: u32, more: u32) -> u32 {
+                    self.0 + 2 * $argument + more
+                }
+            }
+        };
+    }
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct Base(u32);
+    doubled!(sample(more), add);
+    sample::put(1, 2, 3);
+    assert_eq!((sample(1, 2), sample::refresh(1, 2), sample::peek(1, 2)), (3, 4, Some(4)));
+    assert_eq!(sample::spawn(1, 3).wait(), 5);
+    let base = Base(1);
+    base.add_put(1, 2, 3);
+    assert_eq!((base.add(1, 2), base.add_refresh(1, 2), base.add_peek(1, 2)), (3, 5, Some(5)));
+    assert_eq!(base.add_spawn(1, 3).wait(), 6);
+}
+
+#[test]
 fn invalidate_drops_one_entry_and_says_whether_there_was_one() {
     static RUNS: AtomicU32 = AtomicU32::new(0);
     #[cached]

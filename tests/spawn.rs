@@ -246,6 +246,10 @@ fn every_form_of_argument_travels() {
         hidden.len() + n as usize
     }
     #[cached]
+    fn veiled<T: ToString + Clone + Eq + std::hash::Hash + Send + Sync + 'static>(veiled: T) -> String {
+        veiled.to_string()
+    }
+    #[cached]
     fn nothing() -> u8 {
         9
     }
@@ -260,6 +264,7 @@ fn every_form_of_argument_travels() {
     assert_eq!(get(named::spawn(&String::from("a"), &["b"], "c".into())), 3);
     assert_eq!(get(patterns::spawn((1, 2), [3, 4], 5)), 16);
     assert_eq!(get(hidden::spawn(1, "ab")), 3);
+    assert_eq!(get(veiled::spawn("abc")), "abc");
     assert_eq!(get(nothing::spawn()), 9);
 }
 
