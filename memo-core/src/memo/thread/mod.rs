@@ -270,6 +270,7 @@ pub fn put<T: ?Sized, O: Outcome, P: Parts, N: Notes>(
 
 impl<O: Outcome, K: Key> Given<O, K> {
     /// Stores a value in this thread, as if the call had loaded it now.
+    #[expect(clippy::needless_pass_by_value, reason = "as elsewhere: the expansion is the same")]
     pub fn store_local<A: Into<Keep>>(self, value: O::Value, keep: impl FnOnce(&O::Value) -> A) {
         let Some(place) = self.place else { return };
         let entry = fresh_entry(self.function, &value, keep(&value));
