@@ -8,7 +8,7 @@
 
 use super::ghosts::Ghosts;
 use super::node::Node;
-use super::policy::{Coming, MAIN, SMALL, Time, is_small};
+use super::queued::{Coming, MAIN, SMALL, Time, is_small};
 use super::ring::Ring;
 use std::array;
 use std::sync::atomic::Ordering;

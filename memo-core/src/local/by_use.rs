@@ -17,7 +17,7 @@
 
 use super::ghosts::Ghosts;
 use super::node::Node;
-use super::policy::{Coming, MAIN, SMALL, Time, is_small};
+use super::queued::{Coming, MAIN, SMALL, Time, is_small};
 use super::ring::Ring;
 use std::sync::atomic::Ordering;
 

@@ -2,21 +2,13 @@
 #![allow(unsafe_code)]
 
 use super::node::{Node, Owned, Types, in_shard};
+use super::policy::Bound;
+use super::seen::{Seen, Went};
 use super::shard::Shard;
 use crate::clock::{self, Tick};
 use crate::epoch::Pin;
-use crate::events::Cause;
 use std::any::Any;
-use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-/// How much there may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bound {
-    None,
-    Entries(NonZeroUsize),
-    Weight(NonZeroU64),
-}
 
 /// Entries for which there is one more shard, since a policy that knows few of them decides badly.
 const ENTRIES_PER_SHARD: usize = 4096;
@@ -26,6 +18,9 @@ const MAX_SHARDS: usize = 16;
 /// before left entries, and costs each store a constant.
 pub(super) const SWEEP_AFTER: usize = 1024;
 
+/// A key whose type the engine's owner knows.
+type AnyKey = dyn Any + Send + Sync;
+
 pub(crate) struct Engine {
     /// A power of two.
     shards: Box<[Shard]>,
@@ -34,114 +29,6 @@ pub(crate) struct Engine {
     since_sweep: AtomicUsize,
     /// Whether an entry has ever left, other than for another one of its key.
     has_dropped: AtomicBool,
-}
-
-/// A node that somebody found while pinned: as long as the pin lives, it is not freed.
-#[derive(Clone, Copy)]
-pub(crate) struct Seen<'a> {
-    node: Node,
-    _pin: &'a Pin,
-}
-
-/// A key whose type the engine's owner knows.
-type AnyKey = dyn Any + Send + Sync;
-
-impl<'a> Seen<'a> {
-    pub(super) fn new(node: Node, pin: &'a Pin) -> Self {
-        Seen { node, _pin: pin }
-    }
-
-    pub(super) fn node(self) -> Node {
-        self.node
-    }
-
-    #[inline(always)]
-    pub(crate) fn deadline(self) -> Tick {
-        self.node.deadline()
-    }
-
-    /// Reads the clock only if the entry can expire.
-    #[inline(always)]
-    pub(crate) fn is_fresh(self) -> bool {
-        super::is_fresh(self.deadline())
-    }
-
-    #[inline(always)]
-    pub(crate) fn use_once(self) {
-        self.node.head().use_once();
-    }
-
-    #[inline(always)]
-    pub(crate) fn created(self) -> Tick {
-        self.node.created()
-    }
-}
-
-/// What went for a new entry.
-pub(crate) struct Went<'a> {
-    pub(super) replaced: Option<Seen<'a>>,
-    pub(super) evicted: Evicted<'a>,
-    /// The entry itself, which is heavier than all there may be.
-    pub(super) too_heavy: Option<Owned>,
-    /// Whether it is time to free what went.
-    pub(super) is_due: bool,
-    /// When the entry that came expires, if it does so before all others of its shard.
-    pub(super) expires: Option<Tick>,
-}
-
-impl<'a> Went<'a> {
-    /// How many entries went for want of room.
-    pub(crate) fn evicted(&self) -> usize {
-        self.evicted.len()
-    }
-
-    /// Whether the entry itself was not stored, since it is heavier than all there may be.
-    pub(crate) fn is_too_heavy(&self) -> bool {
-        self.too_heavy.is_some()
-    }
-
-    /// Whether it is time for [`free_sometimes`](Engine::free_sometimes).
-    pub(crate) fn is_due(&self) -> bool {
-        self.is_due
-    }
-
-    /// When the entry that came expires, if it does so before all others near it.
-    pub(crate) fn expires(&self) -> Option<Tick> {
-        self.expires
-    }
-
-    /// Tells of what left by itself: of a fresh entry that was replaced its caller knows.
-    pub(crate) fn tell(&self, gone: &mut dyn FnMut(Seen<'a>, Cause)) {
-        if let Some(replaced) = self.replaced.filter(|seen| !seen.is_fresh()) {
-            gone(replaced, Cause::Expired);
-        }
-        self.evicted.iter().for_each(|seen| gone(seen, Cause::Evicted));
-    }
-}
-
-/// Mostly one, or none.
-#[derive(Default)]
-pub(super) struct Evicted<'a> {
-    first: Option<Seen<'a>>,
-    others: Vec<Seen<'a>>,
-}
-
-impl<'a> Evicted<'a> {
-    pub(super) fn push(&mut self, seen: Seen<'a>) {
-        if self.first.is_none() {
-            self.first = Some(seen);
-        } else {
-            self.others.push(seen);
-        }
-    }
-
-    fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.others.len()
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = Seen<'a>> {
-        self.first.into_iter().chain(self.others.iter().copied())
-    }
 }
 
 impl Engine {

@@ -4,7 +4,7 @@
 //! in some thousands, costs an entry its fair place, no more.
 
 use super::node::Node;
-use super::policy::Time;
+use super::queued::Time;
 use std::sync::atomic::Ordering;
 
 /// Ghosts in a bucket.

@@ -8,13 +8,17 @@ mod engine;
 mod ghosts;
 mod node;
 mod policy;
+mod queued;
 mod ring;
+mod seen;
 mod shard;
 mod table;
 mod thread;
 
-pub(crate) use engine::{Bound, Engine, Seen};
+pub(crate) use engine::Engine;
 pub(crate) use node::Owned;
+pub(crate) use policy::Bound;
+pub(crate) use seen::Seen;
 pub(crate) use thread::ThreadLocal;
 
 use crate::clock::{self, Tick};

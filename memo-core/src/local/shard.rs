@@ -2,9 +2,9 @@
 //! evicted, and what waits to be freed.
 #![allow(unsafe_code)]
 
-use super::engine::{Bound, Evicted, Seen, Went};
 use super::node::{Node, Owned, Types};
-use super::policy::Policy;
+use super::policy::{Bound, Policy};
+use super::seen::{Evicted, Seen, Went};
 use super::table::Table;
 use crate::clock::Tick;
 use crate::epoch::{self, Pin};
