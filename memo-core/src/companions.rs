@@ -16,9 +16,9 @@
 //!         let entry = operation(function, instance, outcome, parts, door);
 //!         names(invalidate, invalidate_all, contains, stats [, owner]);
 //!         explain(explain, bypass, refresh);
-//!         refresh(refresh, |guard| guard.run(…) [, (the call, by a door that takes notes)]);
+//!         refresh(refresh, |guard| guard.run(…) [, (the call, by a door that takes notes or has tags)]);
 //!         [peek[::<T>](peek);]                           `T` where that is not all that the function returns
-//!         [put[::<T>](put, |value| how long it is kept [, (the call, by a door that takes notes)]);]
+//!         [put[::<T>](put, |value| how long it is kept [, (the call, by such a door)]);]
 //!         [key(key);]
 //!         [set_timeout(set_timeout);]
 //!         [spawn(spawn, found or unseen, arguments as they travel, |kept| f(…));]

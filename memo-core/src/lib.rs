@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod explain;
 mod hooks;
+mod invalidations;
 #[cfg(feature = "shared")]
 pub mod key;
 mod known;
@@ -28,6 +29,7 @@ mod shared;
 mod split;
 mod stats;
 mod sync;
+mod tags;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod weight;
@@ -39,6 +41,7 @@ pub use known::ByBits;
 pub use memo::check;
 pub use pending::Pending;
 pub use stats::Stats;
+pub use tags::{Tags, invalidate_tag, tag};
 
 #[cfg(feature = "shared")]
 pub use bucket::{Bucket, BucketStats, Deferred, KeyBy, KeyMaker, Pruned, WholeKey};

@@ -9,11 +9,12 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprClosure, ExprLit, Ident, Lit, LitStr, Path};
 
 /// Every option there is, in the order of the documentation.
-pub(crate) const NAMES: [&str; 32] = [
+pub(crate) const NAMES: [&str; 33] = [
     "timeout",
     "timeout_with",
     "prefix",
     "version",
+    "tags",
     "ignore",
     "key",
     "extra",
@@ -51,6 +52,7 @@ pub(crate) struct Options {
     pub(crate) timeout_with: Option<Given<Expr>>,
     pub(crate) prefix: Option<Given<LitStr>>,
     pub(crate) version: Option<Given<Expr>>,
+    pub(crate) tags: Option<Given<Vec<Expr>>>,
     pub(crate) ignore: Option<Given<Vec<Ident>>>,
     pub(crate) key: Option<Given<Expr>>,
     pub(crate) extra: Option<Given<Expr>>,
@@ -157,6 +159,7 @@ impl Options {
             "timeout_with" => put(&mut self.timeout_with, &name, Ok(value), errors),
             "prefix" => put(&mut self.prefix, &name, text(&value), errors),
             "version" => put(&mut self.version, &name, Ok(value), errors),
+            "tags" => put(&mut self.tags, &name, tags(&value), errors),
             "ignore" => put(&mut self.ignore, &name, names(&value), errors),
             "key" => put(&mut self.key, &name, Ok(value), errors),
             "extra" => put(&mut self.extra, &name, Ok(value), errors),
@@ -218,6 +221,7 @@ fn familiar(wrong: &str) -> Option<&'static str> {
         "response_filter" => "cache_if",
         "cache_exceptions" | "cache_errors" => "cache_err",
         "is_stale" | "is_valid" => "valid_if",
+        "tag" | "groups" | "depends_on" | "keyed_on" => "tags",
         _ => return None,
     })
 }
@@ -348,6 +352,17 @@ fn names(value: &Expr) -> syn::Result<Vec<Ident>> {
         value => Ok(vec![ident(value).map_err(|error| {
             syn::Error::new(error.span(), "expected the name of an argument, or several as `[a, b]`")
         })?]),
+    }
+}
+
+fn tags(value: &Expr) -> syn::Result<Vec<Expr>> {
+    match ungrouped(value) {
+        Expr::Array(array) if !array.elems.is_empty() => Ok(array.elems.iter().cloned().collect()),
+        _ => Err(syn::Error::new_spanned(
+            value,
+            "expected the tags as a list, as in `tags = [\"users\", format!(\"user:{id}\")]`: texts that may depend on \
+             the arguments",
+        )),
     }
 }
 

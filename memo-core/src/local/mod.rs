@@ -24,10 +24,12 @@ pub(crate) use thread::ThreadLocal;
 use crate::clock::{self, Tick};
 use crate::epoch::Pin;
 use crate::events::Cause;
+use crate::invalidations::Marks;
 use equivalent::Equivalent;
 use node::{Extra, Payload, Types, in_shard};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A stored value and its time.
@@ -37,13 +39,21 @@ pub(crate) struct Entry<V> {
     pub(crate) created: Tick,
     /// Fresh before this, expired from then on; [`Tick::NEVER`] without a timeout.
     pub(crate) deadline: Tick,
+    /// What it goes with. Not of a copy that [`Local`] gave: it is asked there.
+    pub(crate) marks: Option<Arc<Marks>>,
 }
 
 impl<V> Entry<V> {
-    /// Reads the clock only if the entry can expire.
+    /// Whether it may be served. Reads the clock only if the entry can expire.
     #[inline]
     pub(crate) fn is_fresh(&self) -> bool {
-        is_fresh(self.deadline)
+        is_fresh(self.deadline) && self.is_valid()
+    }
+
+    /// Whether nothing it goes with was invalidated since its load began.
+    #[inline]
+    pub(crate) fn is_valid(&self) -> bool {
+        self.marks.as_ref().is_none_or(|marks| marks.is_valid())
     }
 }
 
@@ -101,18 +111,19 @@ where
     #[inline(always)]
     pub(crate) fn get(&self, pin: &Pin, hash: u64, key: &impl Equivalent<K>) -> Looked<V> {
         match self.find(pin, hash, key) {
-            Some(seen) if seen.is_fresh() => {
-                seen.use_once();
+            Some(seen) if !seen.is_valid() => Looked::Nothing,
+            Some(seen) if seen.is_expired() => Looked::Expired,
+            Some(seen) => {
+                seen.serve();
                 Looked::Fresh(self.entry(seen))
             }
-            Some(_) => Looked::Expired,
             None => Looked::Nothing,
         }
     }
 
-    /// The entry, fresh or expired, without marking it as used.
+    /// The entry, fresh or expired but not invalidated, without marking it as used.
     pub(crate) fn peek(&self, pin: &Pin, hash: u64, key: &impl Equivalent<K>) -> Option<Entry<V>> {
-        self.find(pin, hash, key).map(|seen| self.entry(seen))
+        self.find(pin, hash, key).filter(|seen| seen.is_valid()).map(|seen| self.entry(seen))
     }
 
     #[inline(always)]
@@ -133,7 +144,8 @@ where
     /// A copy of an entry that was found here.
     #[inline(always)]
     pub(crate) fn entry(&self, seen: Seen<'_>) -> Entry<V> {
-        Entry { value: self.payload(seen).value.clone(), created: seen.created(), deadline: seen.deadline() }
+        let (created, deadline) = (seen.created(), seen.deadline());
+        Entry { value: self.payload(seen).value.clone(), created, deadline, marks: None }
     }
 
     /// An entry that left.
@@ -150,8 +162,8 @@ where
         let weigh = |weigh: fn(&V) -> u64| catch_unwind(AssertUnwindSafe(|| weigh(&entry.value))).unwrap_or(u64::MAX);
         let weight = self.weigh.map_or(1, weigh).max(1);
         let class = self.by_cost.then(|| by_cost::class(cost, weight, self.weigh.is_some()));
-        let Entry { value, created, deadline } = entry;
-        Owned::new(in_shard(hash), key, value, Extra { created, deadline, weight, class })
+        let Entry { value, created, deadline, marks } = entry;
+        Owned::new(in_shard(hash), key, value, Extra { created, deadline, weight, class }, marks)
     }
 
     /// What all entries weigh together; zero where they have no weights.

@@ -50,7 +50,7 @@ fn hash(key: u32) -> u64 {
 
 fn store(level: &Level, key: u32, number: u32) {
     let pin = epoch::pin();
-    let entry = Entry { value: Checked::new(number), created: clock::now(), deadline: Tick::NEVER };
+    let entry = Entry { value: Checked::new(number), created: clock::now(), deadline: Tick::NEVER, marks: None };
     drop(level.engine().insert(&pin, hash(key), level.node(hash(key), key, entry, Duration::ZERO)));
     drop(pin);
     level.engine().free_now();

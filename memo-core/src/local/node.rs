@@ -4,10 +4,12 @@
 #![allow(unsafe_code)]
 
 use crate::clock::Tick;
+use crate::invalidations::Marks;
 use crate::sync::IS_MODEL;
 use std::any::Any;
 use std::mem::offset_of;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -35,7 +37,7 @@ const _: () = assert!(size_of::<Head>() == 16);
 
 const QUARTER: Duration = Duration::from_millis(250);
 
-/// What only some entries have: those that can expire, or have a weight.
+/// What only some entries have: those that can expire, have a weight, or go with others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Extra {
     pub(super) created: Tick,
@@ -48,7 +50,7 @@ pub(super) struct Extra {
 }
 
 impl Extra {
-    /// Whether an entry needs it.
+    /// Whether an entry needs it for its own sake.
     fn says_something(self) -> bool {
         self.deadline != Tick::NEVER || self.weight != 1 || self.class.is_some()
     }
@@ -82,6 +84,7 @@ struct Extended<K, V> {
     extra: Extra,
     /// What the policy thinks it is worth, where it goes by cost. Changed under the lock of its shard.
     worth: AtomicU64,
+    marks: Option<Arc<Marks>>,
     payload: Payload<K, V>,
 }
 
@@ -140,6 +143,16 @@ impl Node {
         // SAFETY: an extended node begins as an `Extended<K, V>` does, whose second field stands at this offset
         // whatever `K` and `V` are: `repr(C)`, and the types of what comes before are known.
         Some(unsafe { self.0.byte_add(offset_of!(Extended<(), ()>, extra)).cast::<Extra>().read() })
+    }
+
+    /// What it goes with.
+    #[inline(always)]
+    pub(super) fn marks(&self) -> Option<&Marks> {
+        if !self.head().is_extended() {
+            return None;
+        }
+        // SAFETY: as for `extra`; and nobody changes it as long as the node is there.
+        unsafe { self.0.byte_add(offset_of!(Extended<(), ()>, marks)).cast::<Option<Arc<Marks>>>().as_ref() }.as_deref()
     }
 
     fn worth_place(&self) -> Option<&AtomicU64> {
@@ -232,12 +245,12 @@ pub(crate) struct Owned {
 }
 
 impl Owned {
-    pub(super) fn new<K, V>(hash: u32, key: K, value: V, extra: Extra) -> Self
+    pub(super) fn new<K, V>(hash: u32, key: K, value: V, extra: Extra, marks: Option<Arc<Marks>>) -> Self
     where
         K: Eq + Send + Sync + 'static,
         V: Send + Sync + 'static,
     {
-        let is_extended = extra.says_something();
+        let is_extended = extra.says_something() || marks.is_some();
         let quarters = extra.created.since(Tick::at(Duration::ZERO)).as_millis() / QUARTER.as_millis();
         let stamp =
             u32::try_from(quarters << 1 | u128::from(is_extended)).unwrap_or(u32::MAX - u32::from(!is_extended));
@@ -252,7 +265,8 @@ impl Owned {
         let payload = Payload { key, value };
         let node = match is_extended {
             true => {
-                NonNull::from(Box::leak(Box::new(Extended { head, extra, worth: AtomicU64::new(0), payload }))).cast()
+                NonNull::from(Box::leak(Box::new(Extended { head, extra, worth: AtomicU64::new(0), marks, payload })))
+                    .cast()
             }
             false => NonNull::from(Box::leak(Box::new(Plain { head, payload }))).cast(),
         };

@@ -4,6 +4,8 @@ use super::node::{Node, Owned};
 use crate::clock::Tick;
 use crate::epoch::Pin;
 use crate::events::Cause;
+use crate::invalidations::Marks;
+use crate::memo::context;
 
 /// A node that somebody found while pinned: as long as the pin lives, it is not freed.
 #[derive(Clone, Copy)]
@@ -26,15 +28,29 @@ impl<'a> Seen<'a> {
         self.node.deadline()
     }
 
-    /// Reads the clock only if the entry can expire.
+    /// Whether its time has passed. Reads the clock only if the entry can expire.
     #[inline(always)]
-    pub(crate) fn is_fresh(self) -> bool {
-        super::is_fresh(self.deadline())
+    pub(crate) fn is_expired(self) -> bool {
+        !super::is_fresh(self.deadline())
     }
 
+    /// Whether nothing it goes with was invalidated since its load began.
     #[inline(always)]
-    pub(crate) fn use_once(self) {
+    pub(crate) fn is_valid(self) -> bool {
+        self.node.marks().is_none_or(Marks::is_valid)
+    }
+
+    /// Whether it may be served.
+    #[inline(always)]
+    pub(crate) fn is_fresh(self) -> bool {
+        self.is_valid() && !self.is_expired()
+    }
+
+    /// It is served: marks it as used, and hands its tags to the load that the running code is inside of.
+    #[inline(always)]
+    pub(crate) fn serve(self) {
         self.node.head().use_once();
+        context::inherit_from(self.node.marks());
     }
 
     #[inline(always)]
@@ -78,7 +94,7 @@ impl<'a> Went<'a> {
 
     /// Tells of what left by itself: of a fresh entry that was replaced its caller knows.
     pub(crate) fn tell(&self, gone: &mut dyn FnMut(Seen<'a>, Cause)) {
-        if let Some(replaced) = self.replaced.filter(|seen| !seen.is_fresh()) {
+        if let Some(replaced) = self.replaced.filter(|seen| seen.is_expired()) {
             gone(replaced, Cause::Expired);
         }
         self.evicted.iter().for_each(|seen| gone(seen, Cause::Evicted));

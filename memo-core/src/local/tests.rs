@@ -14,7 +14,7 @@ fn hash(key: &u32) -> u64 {
 }
 
 fn fresh<V>(value: V) -> Entry<V> {
-    Entry { value, created: clock::now(), deadline: Tick::NEVER }
+    Entry { value, created: clock::now(), deadline: Tick::NEVER, marks: None }
 }
 
 /// Stores an entry; how many were evicted.
@@ -88,7 +88,7 @@ fn what_is_evicted_is_told_once() {
 fn expired_entries_are_swept_out_as_others_are_stored() {
     let local = Local::new(Bound::None, None, false);
     for key in 0..u32::try_from(SWEEP_AFTER).expect("small") {
-        store(&local, key, Entry { value: 0, created: clock::now(), deadline: clock::now() });
+        store(&local, key, Entry { value: 0, created: clock::now(), deadline: clock::now(), marks: None });
     }
     local.engine().sweep_sometimes(&epoch::pin(), &mut |_| ());
     assert_eq!(local.engine().len(), 0);

@@ -93,7 +93,7 @@ impl<K: Clone + Eq + Hash, V: Clone> ThreadLocal<K, V> {
     }
 
     /// Drops the entry unless it is fresh.
-    pub(crate) fn remove_expired<Q: Hash + Equivalent<K>>(&mut self, key: &Q) {
+    pub(crate) fn remove_unfit<Q: Hash + Equivalent<K>>(&mut self, key: &Q) {
         drop(self.engine.remove_if(key, |entry| !entry.is_fresh()));
     }
 
@@ -116,7 +116,9 @@ mod tests {
         for capacity in [1, 2, 7, 100] {
             let mut level = ThreadLocal::new(NonZeroUsize::new(capacity));
             for key in 0..2_000_u32 {
-                drop(level.insert(key, Entry { value: key, created: clock::now(), deadline: Tick::NEVER }));
+                drop(
+                    level.insert(key, Entry { value: key, created: clock::now(), deadline: Tick::NEVER, marks: None }),
+                );
             }
             assert!(level.len() <= capacity && level.len() * 2 > capacity, "{} of {capacity}", level.len());
         }
@@ -126,7 +128,7 @@ mod tests {
     fn expired_entries_are_swept_out_as_others_are_stored() {
         let mut level = ThreadLocal::new(None);
         for key in 0..SWEEP_AFTER + 10 {
-            drop(level.insert(key, Entry { value: 0, created: clock::now(), deadline: clock::now() }));
+            drop(level.insert(key, Entry { value: 0, created: clock::now(), deadline: clock::now(), marks: None }));
         }
         assert!(level.len() < 20, "{} entries", level.len());
     }

@@ -14,6 +14,7 @@
 //! the body, and nothing borrowed crosses an await.
 
 use super::cell::Instance;
+use super::context;
 use super::door::{Door, Fetched, MakeDoor};
 use super::flight::{Ending, Flight};
 use super::function::Function;
@@ -359,8 +360,13 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
 
     fn answer(self, ending: Ending) -> Result<O::Return, Started<O, K, D>> {
         let returned = match ending {
-            Ending::Value(value) => match value.downcast_ref::<O::Value>() {
-                Some(value) => O::from_value(value.clone()),
+            // It was invalidated while it was loaded, and maybe before this call began.
+            Ending::Value(_, Some(marks)) if !marks.is_valid() => return Err(self.lead(Join::Any)),
+            Ending::Value(value, marks) => match value.downcast_ref::<O::Value>() {
+                Some(value) => {
+                    context::inherit_from(marks.as_deref());
+                    O::from_value(value.clone())
+                }
                 // A memo has values of one type.
                 None => return Err(self.lead(Join::Alone)),
             },

@@ -1,16 +1,57 @@
-//! Which loads the running code is inside of.
+//! Which loads the running code is inside of, and which tags they have got there.
 //!
 //! A cached function that calls itself with the same key must run its body instead of waiting for itself. "Itself"
 //! is not a matter of threads alone, since a task moves between threads: a load puts its mark on the thread for as
-//! long as its body runs there, and an async load does so around every poll.
+//! long as its body runs there, and an async load does so around every poll. Tags go to the innermost load; those of its value
+//! go on to the one outside of it.
 
+use crate::invalidations::Marks;
 use crate::sync::thread_local;
+use crate::tags::Tags;
 use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 thread_local! {
     /// The loads this thread is inside of, outermost first.
-    static INSIDE: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    static INSIDE: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A load, and the tags it got since it was entered.
+struct Frame {
+    load: usize,
+    tags: Tags,
+}
+
+/// Works on the innermost load, if there is one.
+fn innermost(work: impl FnOnce(&mut Frame)) {
+    // A thread that is being torn down is inside of none.
+    let _ = INSIDE.try_with(|inside| inside.borrow_mut().last_mut().map(work));
+}
+
+/// Tags the innermost load; the tag is made only if there is one.
+pub(crate) fn tag(make: impl FnOnce() -> Arc<str>) {
+    // Made outside of the borrow: it is code of users.
+    let is_inside = INSIDE.try_with(|inside| !inside.borrow().is_empty()).unwrap_or(false);
+    if is_inside {
+        let tag = make();
+        innermost(|frame| frame.tags.add(tag));
+    }
+}
+
+/// The running code has got a value with these tags, which are those of the innermost load's value, too.
+pub(crate) fn inherit(tags: &Tags) {
+    if !tags.is_empty() {
+        innermost(|frame| frame.tags.extend(tags));
+    }
+}
+
+/// As [`inherit`], from a value that was found.
+#[inline]
+pub(crate) fn inherit_from(marks: Option<&Marks>) {
+    if let Some(marks) = marks {
+        inherit(marks.tags());
+    }
 }
 
 /// The mark of a load: the address of its flight, which lives longer than the mark.
@@ -22,16 +63,20 @@ impl Mark {
         Mark(std::ptr::from_ref(flight).addr())
     }
 
+    /// Of a load that nobody can ask for, since it has no flight.
+    pub(crate) const NAMELESS: Mark = Mark(0);
+
     /// Whether the running code is inside of this load.
     pub(crate) fn is_inside(self) -> bool {
-        INSIDE.try_with(|inside| inside.borrow().contains(&self.0)).unwrap_or(false)
+        INSIDE.try_with(|inside| inside.borrow().iter().any(|frame| frame.load == self.0)).unwrap_or(false)
     }
 
     /// Puts the running code inside of this load until the result is dropped.
     pub(crate) fn enter(self) -> Inside {
         // A thread that is being torn down has no storage left: it runs on without marks, and only a recursion on
         // one key from a destructor could tell.
-        let entered = INSIDE.try_with(|inside| inside.borrow_mut().push(self.0)).is_ok();
+        let frame = Frame { load: self.0, tags: Tags::default() };
+        let entered = INSIDE.try_with(|inside| inside.borrow_mut().push(frame)).is_ok();
         Inside { entered, _on_this_thread: PhantomData }
     }
 }
@@ -42,11 +87,23 @@ pub(crate) struct Inside {
     _on_this_thread: PhantomData<*const ()>,
 }
 
+impl Inside {
+    /// Leaves the load, with the tags it got meanwhile.
+    pub(crate) fn leave(self) -> Tags {
+        let tags = self.pop();
+        std::mem::forget(self);
+        tags
+    }
+
+    fn pop(&self) -> Tags {
+        let popped = self.entered.then(|| INSIDE.try_with(|inside| inside.borrow_mut().pop()).ok().flatten());
+        popped.flatten().map(|frame| frame.tags).unwrap_or_default()
+    }
+}
+
 impl Drop for Inside {
     fn drop(&mut self) {
-        if self.entered {
-            let _ = INSIDE.try_with(|inside| inside.borrow_mut().pop());
-        }
+        drop(self.pop());
     }
 }
 
@@ -67,5 +124,21 @@ mod tests {
         assert!(outer.is_inside() && !inner.is_inside());
         drop(inside_outer);
         assert!(!outer.is_inside());
+    }
+
+    #[test]
+    fn tags_go_to_the_innermost_load() {
+        let (outer, inner) = (1_u8, 2_u8);
+        let inside_outer = Mark::of(&outer).enter();
+        tag(|| "before".into());
+        let inside_inner = Mark::of(&inner).enter();
+        tag(|| "inner".into());
+        let inner = inside_inner.leave();
+        inherit(&inner);
+        let mut outer = inside_outer.leave();
+        outer.settle();
+        assert_eq!(inner.iter().collect::<Vec<_>>(), ["inner"]);
+        assert_eq!(outer.iter().collect::<Vec<_>>(), ["before", "inner"]);
+        tag(|| unreachable!("there is no load"));
     }
 }

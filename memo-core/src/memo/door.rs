@@ -8,6 +8,7 @@ use crate::explain::SharedState;
 #[cfg(feature = "shared")]
 use crate::key::Key;
 use crate::local::Gone;
+use crate::tags::Tags;
 use std::future::Future;
 use std::time::Duration;
 
@@ -41,6 +42,10 @@ pub trait Door<V>: Send + Sync {
     /// The key of this call, if it has one.
     #[cfg(feature = "shared")]
     fn key(&self) -> Option<&Key>;
+
+    /// Adds the tags that follow from the arguments.
+    #[inline]
+    fn add_tags(&self, _tags: &mut Tags) {}
 
     /// Notes what happened, if the function has hooks.
     #[inline]

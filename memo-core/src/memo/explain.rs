@@ -46,7 +46,7 @@ where
 
 /// How an entry stands that is there.
 pub(super) fn entry_state<V>(entry: &Entry<V>, is_valid: impl FnOnce(&V) -> bool) -> LocalState {
-    let Entry { created, deadline, ref value } = *entry;
+    let Entry { created, deadline, ref value, .. } = *entry;
     let now = clock::now();
     let age = now.since(created);
     if deadline <= now {

@@ -3,6 +3,7 @@
 //! Key and value have no types here, so that all this is compiled once and not again for each function.
 
 use super::Origin;
+use crate::invalidations::Marks;
 use crate::outcome::SharedError;
 use crate::sync::{Condvar, Mutex};
 use std::any::Any;
@@ -51,9 +52,9 @@ enum Phase {
 
 /// How a load ended, for its followers.
 #[derive(Clone)]
-pub enum Ending {
-    /// The value, whose type the memo knows. Each follower copies it.
-    Value(Arc<dyn Any + Send + Sync>),
+pub(crate) enum Ending {
+    /// The value, whose type the memo knows, and what it goes with. Each follower copies it.
+    Value(Arc<dyn Any + Send + Sync>, Option<Arc<Marks>>),
     Error(SharedError),
     /// The body returned something that can't be copied: every follower loads for itself, at once.
     Unshared,
@@ -245,8 +246,8 @@ mod tests {
             let mut task = pin!(flight.wait_async());
             let mut context = Context::from_waker(Waker::noop());
             assert!(task.as_mut().poll(&mut context).is_pending());
-            let is_seven = |ending| matches!(ending, Ending::Value(value) if value.downcast_ref() == Some(&7_u8));
-            flight.end(Ending::Value(Arc::new(7_u8)));
+            let is_seven = |ending| matches!(ending, Ending::Value(value, None) if value.downcast_ref() == Some(&7_u8));
+            flight.end(Ending::Value(Arc::new(7_u8), None));
             let Poll::Ready(ending) = task.poll(&mut context) else { panic!("the load has ended") };
             assert!(is_seven(ending) && is_seven(waiting.join().expect("no panic")));
         });

@@ -2,7 +2,7 @@
 
 mod call;
 mod cell;
-mod context;
+pub(crate) mod context;
 pub(crate) mod door;
 mod explain;
 mod flight;
@@ -21,6 +21,7 @@ mod once;
 mod operations;
 pub(crate) mod spawn;
 pub(crate) mod sweeper;
+mod tagged;
 pub mod thread;
 mod untyped;
 mod valid;
@@ -38,6 +39,7 @@ pub use note::{Note, Noted, key_type};
 #[cfg(feature = "shared")]
 pub use operations::invalidate_all;
 pub use operations::{Operation, invalidate_all_local, operation};
+pub use tagged::Tagged;
 pub use valid::valid_if;
 pub use verify::{comparable, verify, verify_due};
 

@@ -15,6 +15,7 @@ use crate::local::{Entry, Gone};
 use crate::lookup::Parts;
 use crate::outcome::Outcome;
 use crate::stats::Count;
+use crate::tags::Tags;
 #[cfg(feature = "shared")]
 use crate::{events::KeyOf, key::Key};
 use parking_lot::Mutex;
@@ -243,6 +244,12 @@ pub trait Notes {
     /// Notes what happened, as [`Door::note`] does.
     #[inline]
     fn note(&self, _fact: impl FnOnce(&mut Facts)) {}
+
+    /// The tags that follow from the arguments, which are still there.
+    #[inline]
+    fn tags(&self) -> Tags {
+        Tags::default()
+    }
 }
 
 impl Notes for LocalOnly {}
@@ -298,6 +305,10 @@ impl<V, D: Door<V>> Door<V> for Noted<'_, D> {
         self.door.key()
     }
 
+    fn add_tags(&self, tags: &mut Tags) {
+        self.door.add_tags(tags);
+    }
+
     fn note(&self, fact: impl FnOnce(&mut Facts)) {
         let mut facts = self.note.facts.lock();
         #[cfg(feature = "shared")]
@@ -317,7 +328,7 @@ impl<V, D: Door<V>> Door<V> for Noted<'_, D> {
     {
         if let Some(wanted) = &self.note.gone {
             let Gone { key, value, created, deadline, cause } = gone;
-            let entry = Entry { value: value.clone(), created, deadline };
+            let entry = Entry { value: value.clone(), created, deadline, marks: None };
             wanted.lock().push(Box::new(Left { key: key.clone(), entry, cause }));
         }
     }

@@ -60,7 +60,7 @@ impl Untyped<'_> {
                 && let Some(engine) = self.engine
                 && let Some(seen) = engine.find_key(pin, flight.hash, flight.any_key()).filter(|seen| seen.is_fresh())
             {
-                seen.use_once();
+                seen.serve();
                 return Entered::Found(seen);
             }
         }
@@ -130,7 +130,7 @@ impl Untyped<'_> {
     pub(super) fn take_expired(self, flight: &Flight, gone: &mut dyn FnMut(Seen<'_>)) {
         let Some(engine) = self.engine else { return };
         let pin = epoch::pin();
-        if let Some(seen) = engine.remove(&pin, flight.hash, flight.any_key(), &|seen| !seen.is_fresh()) {
+        if let Some(seen) = engine.remove(&pin, flight.hash, flight.any_key(), &|seen| seen.is_expired()) {
             gone(seen);
         }
         drop(pin);

@@ -139,7 +139,11 @@ where
 {
     /// Runs the body and returns its value, which takes the place of one that differs.
     #[inline(never)]
-    pub fn run<A: Into<Keep>>(self, body: impl FnOnce() -> O::Return, keep: impl FnOnce(&O::Value) -> A) -> O::Return {
+    pub fn run<A: Into<Keep>>(
+        mut self,
+        body: impl FnOnce() -> O::Return,
+        keep: impl FnOnce(&O::Value) -> A,
+    ) -> O::Return {
         let (returned, cost) = self.guard.load(|| {
             let _verifying = Verifying::enter();
             body()
@@ -152,7 +156,7 @@ where
 
     /// As [`run`](Verification::run), as a task.
     pub async fn run_async<A: Into<Keep>>(
-        self,
+        mut self,
         body: impl Future<Output = O::Return>,
         keep: impl FnOnce(&O::Value) -> A,
     ) -> O::Return {
@@ -165,7 +169,7 @@ where
 
     /// As [`run_async`](Verification::run_async) without a shared level: what the body returned crosses no await.
     pub async fn run_local_async<A: Into<Keep>>(
-        self,
+        mut self,
         body: impl Future<Output = O::Return>,
         keep: impl FnOnce(&O::Value) -> A,
     ) -> O::Return {

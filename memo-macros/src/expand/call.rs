@@ -23,7 +23,7 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
     let (prelude, body, keep) = (site.prelude(), body(site), site.keep());
     let (settle, run) = doors(site, &body, &keep);
     let hooks = Hooks::of(site);
-    let call = hooks.as_ref().map_or_else(|| site.call(), Hooks::call);
+    let call = hooks.as_ref().map_or_else(|| site.loading_call(), Hooks::call);
     let begin = hooks.as_ref().map(Hooks::begin);
     let hit = returned(hooks.as_ref().and_then(Hooks::local_hit));
     let settled = returned(hooks.as_ref().and_then(Hooks::settled));

@@ -102,7 +102,8 @@ fn explain(site: &Site<'_>) -> TokenStream {
 fn refresh(site: &Site<'_>, hooks: Option<&Hooks<'_, '_>>) -> TokenStream {
     let name = site.named("refresh");
     let run = refreshed(site, hooks);
-    let noted = hooks.map(Hooks::call).map(|call| quote!(, (#call)));
+    let tagged = site.options.tags.as_ref().map(|_| site.loading_call());
+    let noted = hooks.map(Hooks::call).or(tagged).map(|call| quote!(, (#call)));
     quote!(refresh(#name, |__memokit_guard| #run #noted);)
 }
 
@@ -111,7 +112,9 @@ fn values(site: &Site<'_>, hooks: Option<&Hooks<'_, '_>>) -> TokenStream {
     let (peek, put, keep) = (site.named("peek"), site.named("put"), site.keep_given());
     let value = site.value().map(|value| quote!(::<#value>));
     // Only what is evicted is of interest there.
-    let noted = hooks.filter(|_| site.options.on_evict.is_some()).map(Hooks::call).map(|call| quote!(, (#call)));
+    let noted = hooks.filter(|_| site.options.on_evict.is_some()).map(Hooks::call);
+    let tagged = site.options.tags.as_ref().map(|_| site.loading_call());
+    let noted = noted.or(tagged).map(|call| quote!(, (#call)));
     quote!(peek #value (#peek); put #value (#put, #keep #noted);)
 }
 

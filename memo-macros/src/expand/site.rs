@@ -70,6 +70,20 @@ impl<'a> Site<'a> {
         }
     }
 
+    /// As [`call`](Site::call), of a call that may load, by this door: its tags are known.
+    pub(super) fn loading_call_by(&self, door: TokenStream) -> TokenStream {
+        let Some(tags) = &self.options.tags else { return self.call_by(&door) };
+        let private = &self.private;
+        // By reference, so that an argument can be a tag and still go to the body.
+        let tags = tags.value.iter().map(|tag| quote_spanned!(tag.span()=> .with(&(#tag))));
+        self.call_by(&quote!(#private::Tagged::new(|__memokit_tags: #private::Tags| __memokit_tags #(#tags)*, #door)))
+    }
+
+    /// As [`call`](Site::call), of a call that may load.
+    pub(super) fn loading_call(&self) -> TokenStream {
+        self.loading_call_by(self.door())
+    }
+
     /// The arguments that say to the core which call is meant: function, instance, outcome, parts of the key, door.
     pub(super) fn call(&self) -> TokenStream {
         self.call_by(&self.door())
@@ -216,7 +230,9 @@ impl<'a> Site<'a> {
         let given = [&self.options.bypass, &self.options.refresh, &self.options.key, &self.options.extra];
         let uses = |name: &str| {
             let mut given = given.into_iter().flatten();
+            let mut tags = self.options.tags.iter().flat_map(|tags| &tags.value);
             given.any(|given| mentions(given.value.to_token_stream(), name))
+                || tags.any(|tag| mentions(tag.to_token_stream(), name))
         };
         let named = self.model.arguments.iter().filter(|argument| argument.is_named);
         named.map(|argument| &argument.ident).filter(|ident| uses(&ident.to_string())).collect()

@@ -5,7 +5,7 @@ mod store;
 pub(super) use store::{StopStoring, entry};
 
 use super::call::{Begun, MemoKey};
-use super::context::{Inside, Mark};
+use super::context::{self, Inside, Mark};
 use super::door::{Door, Fetched, Shared};
 use super::flight::{Ending, Flight};
 use super::function::Function;
@@ -16,9 +16,11 @@ use super::valid;
 use super::{Memo, Origin};
 use crate::Error;
 use crate::clock::{self, Stopwatch, Tick};
+use crate::invalidations::{self, Marks};
 use crate::local::Entry;
 use crate::outcome::Outcome;
 use crate::stats::Count;
+use crate::tags::Tags;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -35,6 +37,10 @@ pub struct Guard<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     pub(super) door: D,
     refreshes: bool,
     pub(super) asked: Asked,
+    /// The latest invalidation when this load began.
+    stamp: u64,
+    /// The tags that the body gave.
+    tags: Tags,
     /// The number of the mark that a guard has set in the shared level for this run; 0 for none.
     pub(super) claimed: u64,
     /// When a guard's run began.
@@ -63,7 +69,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         asked: Asked,
     ) -> Self {
         let began = if O::ONCE { clock::now() } else { Tick::NEVER };
-        Guard { function, memo, outcome, flight: Some(flight), door, refreshes, asked, claimed: 0, began }
+        let (stamp, tags, flight) = (invalidations::latest(), Tags::default(), Some(flight));
+        Guard { function, memo, outcome, flight, door, refreshes, asked, stamp, tags, claimed: 0, began }
     }
 
     /// Asks the shared level, under the lead, so that one caller of a key asks.
@@ -98,9 +105,11 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         shared_hit(self.function, &self.door, &found);
         let left = shorter(found.left, self.function.trusted_time());
         let keeps = self.function.local && left != Some(Duration::ZERO);
-        let entry = keeps.then(|| entry(found.value.clone(), left));
+        let marks = self.marks();
+        context::inherit_from(marks.as_deref());
+        let entry = keeps.then(|| Entry { marks: marks.clone(), ..entry(found.value.clone(), left) });
         if let Some(flight) = self.flight.take() {
-            let ending = || Ending::Value(Arc::new(found.value.clone()));
+            let ending = || Ending::Value(Arc::new(found.value.clone()), marks.clone());
             let finished = self
                 .memo
                 .finish(&flight, entry, (Origin::Fetched, Duration::ZERO), &ending, &mut |gone| self.door.gone(gone));
@@ -111,7 +120,11 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     /// Runs the body, stores what it returned if `keep` says so, and lets the followers go.
     #[inline(never)]
-    pub fn run<A: Into<Keep>>(self, body: impl FnOnce() -> O::Return, keep: impl FnOnce(&O::Value) -> A) -> O::Return {
+    pub fn run<A: Into<Keep>>(
+        mut self,
+        body: impl FnOnce() -> O::Return,
+        keep: impl FnOnce(&O::Value) -> A,
+    ) -> O::Return {
         let (returned, cost) = self.load(body);
         let keep = asked::<O, A>(&returned, keep);
         self.complete_now(returned, cost, keep)
@@ -129,7 +142,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     /// As [`run_async`](Guard::run_async) without a shared level: what the body returned crosses no await, so it need
     /// not be `Send`.
     pub async fn run_local_async<A: Into<Keep>>(
-        self,
+        mut self,
         body: impl Future<Output = O::Return>,
         keep: impl FnOnce(&O::Value) -> A,
     ) -> O::Return {
@@ -140,7 +153,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     /// As [`run`](Guard::run) with a shared level, and whether that took the value.
     pub fn run_checked<A: Into<Keep>>(
-        self,
+        mut self,
         body: impl FnOnce() -> O::Return,
         keep: impl FnOnce(&O::Value) -> A,
     ) -> (O::Return, Result<(), Error>) {
@@ -151,7 +164,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     /// As [`run_async`](Guard::run_async), and whether the shared level took the value.
     pub async fn run_checked_async<A: Into<Keep>>(
-        self,
+        mut self,
         body: impl Future<Output = O::Return>,
         keep: impl FnOnce(&O::Value) -> A,
     ) -> (O::Return, Result<(), Error>) {
@@ -160,22 +173,31 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         self.complete::<Tasks>(returned, cost, keep).await
     }
 
-    pub(super) fn load(&self, body: impl FnOnce() -> O::Return) -> (O::Return, Duration) {
+    pub(super) fn load(&mut self, body: impl FnOnce() -> O::Return) -> (O::Return, Duration) {
         let run = Run::start(self.mark());
         let returned = body();
-        (returned, run.end())
+        (returned, run.end(&mut self.tags))
     }
 
-    pub(super) async fn load_async(&self, body: impl Future<Output = O::Return>) -> (O::Return, Duration) {
+    pub(super) async fn load_async(&mut self, body: impl Future<Output = O::Return>) -> (O::Return, Duration) {
         let watch = Stopwatch::start();
         let mark = self.mark();
         let mut body = pin!(body);
         let returned = poll_fn(|context| {
-            let _inside = mark.map(Mark::enter);
-            body.as_mut().poll(context)
+            let inside = mark.map(Mark::enter);
+            let polled = body.as_mut().poll(context);
+            self.tags.extend(&inside.map(Inside::leave).unwrap_or_default());
+            polled
         })
         .await;
         (returned, watch.elapsed())
+    }
+
+    /// What the value that this load brought goes with.
+    fn marks(&mut self) -> Option<Arc<Marks>> {
+        let mut tags = std::mem::take(&mut self.tags);
+        self.door.add_tags(&mut tags);
+        Marks::new(self.stamp, &[], tags)
     }
 
     /// Stores a value that a caller brought, as a load that took no time. One that is not to be kept drops the one
@@ -199,9 +221,11 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         self.end_put(value, entry);
     }
 
-    fn end_put(&mut self, value: &O::Value, entry: Option<Entry<O::Value>>) {
+    fn end_put(&mut self, value: &O::Value, mut entry: Option<Entry<O::Value>>) {
+        let marks = self.marks();
+        entry.iter_mut().for_each(|entry| entry.marks.clone_from(&marks));
         if let Some(flight) = self.flight.take() {
-            let ending = || Ending::Value(Arc::new(value.clone()));
+            let ending = || Ending::Value(Arc::new(value.clone()), marks.clone());
             let finished =
                 self.memo.finish(&flight, entry, (Origin::Loaded, self.function.usual_cost()), &ending, &mut |gone| {
                     self.door.gone(gone);
@@ -263,12 +287,15 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     /// Ends the load: counts it, stores the entry in the local level and lets the followers go.
-    fn end(mut self, returned: O::Return, cost: Duration, entry: Option<Entry<O::Value>>) -> O::Return {
+    fn end(mut self, returned: O::Return, cost: Duration, mut entry: Option<Entry<O::Value>>) -> O::Return {
         self.function.count_load(cost, !self.refreshes, O::is_error(&returned));
+        let marks = self.marks();
+        context::inherit_from(marks.as_deref());
+        entry.iter_mut().for_each(|entry| entry.marks.clone_from(&marks));
         if let Some(flight) = self.flight.take() {
             let keeps = entry.is_some();
             let ending = || match O::value(&returned) {
-                Some(value) => Ending::Value(Arc::new(value.clone())),
+                Some(value) => Ending::Value(Arc::new(value.clone()), marks.clone()),
                 // One of the followers runs it, not all.
                 None if O::ONCE => Ending::Abandoned,
                 None => O::to_shared_error(&returned).map_or(Ending::Unshared, Ending::Error),
@@ -294,17 +321,19 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 /// A body that runs with the thread.
 struct Run {
     watch: Stopwatch,
-    _inside: Option<Inside>,
+    inside: Option<Inside>,
 }
 
 impl Run {
     fn start(load: Option<Mark>) -> Self {
-        Run { watch: Stopwatch::start(), _inside: load.map(Mark::enter) }
+        Run { watch: Stopwatch::start(), inside: load.map(Mark::enter) }
     }
 
-    /// How long it took.
-    fn end(self) -> Duration {
-        self.watch.elapsed()
+    /// How long it took. The tags it gave are added to others.
+    fn end(self, tags: &mut Tags) -> Duration {
+        let cost = self.watch.elapsed();
+        tags.extend(&self.inside.map(Inside::leave).unwrap_or_default());
+        cost
     }
 }
 

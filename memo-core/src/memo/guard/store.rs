@@ -99,7 +99,7 @@ impl Drop for StopStoring<'_> {
 /// An entry stored now, fresh for `left`.
 pub(in crate::memo) fn entry<V>(value: V, left: Option<Duration>) -> Entry<V> {
     let created = clock::now();
-    Entry { value, created, deadline: left.map_or(Tick::NEVER, |left| created.after(left)) }
+    Entry { value, created, deadline: left.map_or(Tick::NEVER, |left| created.after(left)), marks: None }
 }
 
 /// The shorter of two times, where `None` is for ever.

@@ -9,6 +9,7 @@
 
 use super::super::cell::{self, Instance};
 use super::super::function::Function;
+use crate::invalidations;
 use crate::local::{Entry, ThreadLocal};
 use equivalent::Equivalent;
 use std::any::{Any, TypeId};
@@ -140,15 +141,16 @@ impl<K: Clone + Eq + Hash, V: Clone> ThreadMemo<K, V> {
         self.look(key).filter(Entry::is_fresh)
     }
 
-    pub(super) fn remove_expired<Q: Hash + Equivalent<K>>(&self, key: &Q) {
-        let _in_use_below = self.with(|entries| entries.remove_expired(key));
+    /// Drops the entry unless it is fresh.
+    pub(super) fn remove_unfit<Q: Hash + Equivalent<K>>(&self, key: &Q) {
+        let _in_use_below = self.with(|entries| entries.remove_unfit(key));
     }
 
     /// Begins a load.
     pub(super) fn begin(&self) -> Load {
         let number = self.next.get();
         self.next.set(number + 1);
-        Load { number, generation: self.function.threads.generation() }
+        Load { number, generation: self.function.threads.generation(), stamp: invalidations::latest() }
     }
 
     /// Stores what a load brought, unless an invalidation or something newer came in between. Whether it did, and how
@@ -198,6 +200,8 @@ impl<K: Clone + Eq + Hash, V: Clone> ThreadMemo<K, V> {
 pub(super) struct Load {
     number: u64,
     generation: u64,
+    /// The latest invalidation of all functions.
+    pub(super) stamp: u64,
 }
 
 /// A function, what it was instantiated with, and the types of its entries.

@@ -13,6 +13,7 @@ pub use super::function::{Function, Registered, count_bypass};
 pub use super::io::{Blocking, ready};
 pub use super::keep::{Keep, keep_for};
 pub use super::note::{Note, Noted};
+pub use super::tagged::Tagged;
 pub use crate::hooks::{
     AnyShown, Fallible, KeepArguments, KeepNothing, Shown, call_hook, call_hook_2, call_hook_3, error_hook,
     error_hook_2, error_hook_3, hook_1, keep, kept_for_call, kept_for_error,
@@ -20,17 +21,20 @@ pub use crate::hooks::{
 pub use crate::known::KnownArg;
 pub use crate::outcome::MaybeNone;
 pub use crate::private::{agrees, companions};
+pub use crate::tags::Tags;
 pub use inventory;
 pub use key::{AnyArg, Arg};
 pub(crate) use memo::Threads;
 pub use outcome::{AnyReturn, Returns, valid_if};
 
+use super::context::{self, Mark};
 use super::explain::entry_state;
 use super::guard::entry;
 use super::keep::Fresh;
 use super::note::Notes;
 use crate::clock::Stopwatch;
 use crate::explain::{Explanation, LoadState, SharedState, Steered};
+use crate::invalidations::Marks;
 use crate::local::Entry;
 use crate::stats::Count;
 use key::{Borrowed, Parts};
@@ -92,11 +96,15 @@ pub fn start<T: ?Sized, O: Outcome, P: Parts, N: Notes>(
         && let Some(entry) = memo.get(&key)
     {
         if !entry.is_fresh() {
-            function.count(Count::Expired);
-            memo.remove_expired(&key);
+            // What was invalidated is not counted a second time.
+            if entry.is_valid() {
+                function.count(Count::Expired);
+            }
+            memo.remove_unfit(&key);
         } else if outcome.is_valid(&entry.value) {
             function.count(Count::LocalHits);
             notes.note(|facts| facts.local_hit(entry.created, entry.deadline));
+            context::inherit_from(entry.marks.as_deref());
             return Started::Hit(O::from_value(entry.value));
         } else {
             function.count(Count::Refused);
@@ -126,8 +134,9 @@ impl<O: Outcome, K: Key> Place<O, K> {
         Place { memo, key, load }
     }
 
-    /// Stores a value. Whether it was stored: not if an invalidation came in between.
-    fn store(self, function: &Function, entry: Entry<O::Value>) -> bool {
+    /// Stores a value with its tags. Whether it was stored: not if an invalidation came in between.
+    fn store(self, function: &Function, entry: Entry<O::Value>, tags: Tags) -> bool {
+        let entry = Entry { marks: Marks::new(self.load.stamp, &[], tags), ..entry };
         let (stored, evicted) = self.memo.store(self.load, self.key, entry);
         function.counters.add(Count::Evicted, evicted as u64);
         stored
@@ -150,9 +159,13 @@ impl<O: Outcome, K: Key, N: Notes> Guard<O, K, N> {
     #[inline(never)]
     pub fn run<A: Into<Keep>>(self, body: impl FnOnce() -> O::Return, keep: impl FnOnce(&O::Value) -> A) -> O::Return {
         let function = self.function;
+        let mut tags = self.notes.tags();
         let watch = Stopwatch::start();
+        let inside = Mark::NAMELESS.enter();
         let returned = body();
         let cost = watch.elapsed();
+        tags.extend(&inside.leave());
+        context::inherit(&tags);
         let value = O::value(&returned);
         function.count_load(cost, !self.refreshes, value.is_none());
         if let (Some(place), Some(value)) = (self.place, value) {
@@ -161,7 +174,7 @@ impl<O: Outcome, K: Key, N: Notes> Guard<O, K, N> {
                 place.outdate();
             }
             if let Some(entry) = entry
-                && !place.store(function, entry)
+                && !place.store(function, entry, tags)
             {
                 function.count(Count::Discarded);
             }
@@ -254,6 +267,7 @@ impl<O: Outcome, K: Key> Operation<O, K> {
 pub struct Given<O: Outcome, K: Key> {
     function: &'static Function,
     place: Option<Place<O, K>>,
+    tags: Tags,
 }
 
 /// A value is to be stored for a call with these arguments.
@@ -262,10 +276,10 @@ pub fn put<T: ?Sized, O: Outcome, P: Parts, N: Notes>(
     instance: Instance<T>,
     _outcome: O,
     parts: P,
-    _notes: N,
+    notes: N,
 ) -> Given<O, P::Owned> {
     let memo = memo::<T, P::Owned, O::Value>(function, instance);
-    Given { function, place: memo.map(|memo| Place::new(memo, parts.to_owned())) }
+    Given { function, place: memo.map(|memo| Place::new(memo, parts.to_owned())), tags: notes.tags() }
 }
 
 impl<O: Outcome, K: Key> Given<O, K> {
@@ -276,7 +290,7 @@ impl<O: Outcome, K: Key> Given<O, K> {
         let entry = fresh_entry(self.function, &value, keep(&value));
         place.outdate();
         if let Some(entry) = entry {
-            place.store(self.function, entry);
+            place.store(self.function, entry, self.tags);
         }
     }
 

@@ -1,0 +1,169 @@
+//! What was invalidated in this process, and when: numbers, names, and what entries carry of both.
+//!
+//! Every invalidation that is not about one entry alone takes the next number and is recorded under names: a tag, a function,
+//! a key that another process dropped. An entry carries the number that was read before its load began, and the names it goes
+//! with; it is valid while no record of its names is newer. So nothing has to find the entries of a tag, and a value whose
+//! load began before is void wherever it is: in the local level, on its way there, or on its way to a caller who waits.
+//!
+//! A hit compares the latest number with the one up to which its entry was checked, which is one load of an atomic that nobody
+//! writes as long as nothing is invalidated.
+
+use crate::tags::Tags;
+use foldhash::quality::FixedState;
+use hashbrown::HashMap;
+use parking_lot::RwLock;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Records that are kept. Beyond, the older half is forgotten, and entries that are older than those are void.
+const MOST: usize = 1 << 16;
+
+/// What entries go with, as a hash. Two things of one name void each other's entries, which costs a load and no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Name(u64);
+
+impl Name {
+    fn of(kind: u8, text: &str) -> Self {
+        Name(FixedState::with_seed(0x006d_656d_6f6b_6974).hash_one((kind, text)))
+    }
+
+    /// Of a tag.
+    pub(crate) fn tag(tag: &str) -> Self {
+        Name::of(0, tag)
+    }
+}
+
+/// The number of the latest invalidation.
+static LATEST: AtomicU64 = AtomicU64::new(0);
+
+static RECORDS: RwLock<Option<Records>> = RwLock::new(None);
+
+#[derive(Default)]
+struct Records {
+    numbers: HashMap<Name, u64, foldhash::fast::RandomState>,
+    /// No older record is known any more.
+    floor: u64,
+}
+
+impl Records {
+    fn record(&mut self, name: Name, number: u64) {
+        self.numbers.insert(name, number);
+        if self.numbers.len() > MOST {
+            let mut all: Vec<u64> = self.numbers.values().copied().collect();
+            let (_, middle, _) = all.select_nth_unstable(MOST / 2);
+            self.floor = self.floor.max(*middle);
+            let floor = self.floor;
+            self.numbers.retain(|_, number| *number > floor);
+        }
+    }
+
+    /// The latest invalidation of a name that may be known of no more than that it is not older than the floor.
+    fn of(&self, name: Name) -> u64 {
+        self.numbers.get(&name).copied().unwrap_or(0).max(self.floor)
+    }
+}
+
+/// The number of the latest invalidation, for a load that begins. What it reads from here on, it reads after all that is
+/// recorded up to this number.
+#[inline]
+pub(crate) fn latest() -> u64 {
+    LATEST.load(Ordering::Acquire)
+}
+
+/// Records an invalidation of these names: from when this returns, nothing that was loaded before is served of them.
+pub(crate) fn record(names: impl IntoIterator<Item = Name>) {
+    let mut records = RECORDS.write();
+    let number = LATEST.load(Ordering::Relaxed) + 1;
+    let all = records.get_or_insert_default();
+    names.into_iter().for_each(|name| all.record(name, number));
+    // Under the lock, so that whoever sees this number and looks for its names finds them.
+    LATEST.store(number, Ordering::Release);
+}
+
+/// What an entry goes with, and since when.
+#[derive(Debug)]
+pub(crate) struct Marks {
+    /// The latest number when its load began.
+    stamp: u64,
+    /// Up to this number, no record of its names is newer than it.
+    checked: AtomicU64,
+    names: Box<[Name]>,
+    tags: Tags,
+}
+
+impl Marks {
+    /// Of an entry whose load began at `stamp`: its tags, and other names. `None` where there are none of both, which is
+    /// never void.
+    pub(crate) fn new(stamp: u64, others: &[Name], mut tags: Tags) -> Option<Arc<Self>> {
+        tags.settle();
+        if tags.is_empty() && others.is_empty() {
+            return None;
+        }
+        let names = others.iter().copied().chain(tags.iter().map(Name::tag)).collect();
+        Some(Arc::new(Marks { stamp, checked: AtomicU64::new(stamp), names, tags }))
+    }
+
+    /// Whether nothing of it was invalidated since its load began.
+    // Relaxed: whoever learned that an invalidation is over learned it after the number was stored.
+    #[inline]
+    pub(crate) fn is_valid(&self) -> bool {
+        let latest = LATEST.load(Ordering::Relaxed);
+        self.checked.load(Ordering::Relaxed) >= latest || self.check(latest)
+    }
+
+    #[cold]
+    fn check(&self, latest: u64) -> bool {
+        let records = RECORDS.read();
+        let newest = records.as_ref().and_then(|records| self.names.iter().map(|name| records.of(*name)).max());
+        let is_valid = newest.unwrap_or(0) <= self.stamp;
+        if is_valid {
+            // All up to `latest` is in the records, since whoever stores that number has the lock.
+            self.checked.fetch_max(latest, Ordering::Relaxed);
+        }
+        is_valid
+    }
+
+    pub(crate) fn tags(&self) -> &Tags {
+        &self.tags
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use super::*;
+
+    fn tagged(tag: &str) -> Arc<Marks> {
+        Marks::new(latest(), &[], [tag].into_iter().collect()).expect("it has a tag")
+    }
+
+    #[test]
+    fn what_was_loaded_before_is_void_and_what_is_loaded_after_is_not() {
+        let before = tagged("invalidations 1");
+        let other = tagged("invalidations 2");
+        assert!(before.is_valid());
+        record([Name::tag("invalidations 1")]);
+        let after = tagged("invalidations 1");
+        for _ in 0..2 {
+            assert!(!before.is_valid() && after.is_valid() && other.is_valid());
+        }
+    }
+
+    #[test]
+    fn an_entry_without_names_has_no_marks() {
+        assert!(Marks::new(latest(), &[], Tags::default()).is_none());
+    }
+
+    #[test]
+    fn records_are_bounded_and_what_is_older_than_the_forgotten_ones_is_void() {
+        let mut records = Records::default();
+        let name = |n: usize| Name::tag(&n.to_string());
+        for n in 0..=MOST {
+            records.record(name(n), n as u64 + 1);
+        }
+        assert!(records.numbers.len() <= MOST / 2 + 1, "{} are kept", records.numbers.len());
+        assert!(records.of(name(0)) >= 1, "a forgotten one is as new as the floor");
+        assert_eq!(records.of(name(MOST)), MOST as u64 + 1);
+        assert_eq!(records.of(name(MOST + 7)), records.floor, "nobody knows whether it was invalidated before");
+    }
+}

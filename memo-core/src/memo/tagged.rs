@@ -1,0 +1,110 @@
+//! `tags = […]`: a call's door with the tags that follow from its arguments.
+
+use super::door::{Door, Fetched, MakeDoor};
+use super::function::Function;
+use super::io::Io;
+use super::note::{Facts, Notes};
+use crate::Error;
+use crate::explain::SharedState;
+#[cfg(feature = "shared")]
+use crate::key::Key;
+use crate::local::Gone;
+use crate::tags::Tags;
+use std::future::Future;
+use std::time::Duration;
+
+/// A door that has tags, and what makes one: then `T` is a closure that asks the attribute's expressions. They are asked
+/// where a load begins, while the arguments are there, and not at a hit.
+pub struct Tagged<T, D> {
+    tags: T,
+    door: D,
+}
+
+impl<T: Fn(Tags) -> Tags, D> Tagged<T, D> {
+    /// The same door, with tags.
+    pub const fn new(tags: T, door: D) -> Self {
+        Tagged { tags, door }
+    }
+}
+
+impl<T: Fn(Tags) -> Tags, D> Tagged<T, D> {
+    fn tags(&self) -> Tags {
+        (self.tags)(Tags::default())
+    }
+}
+
+impl<T: Fn(Tags) -> Tags, P, V, M: MakeDoor<P, V>> MakeDoor<P, V> for Tagged<T, M> {
+    type Door = Tagged<Tags, M::Door>;
+
+    fn make(&self, function: &'static Function, parts: P) -> Self::Door {
+        Tagged { tags: self.tags(), door: self.door.make(function, parts) }
+    }
+
+    fn note(&self, fact: impl FnOnce(&mut Facts)) {
+        self.door.note(fact);
+    }
+}
+
+impl<T: Fn(Tags) -> Tags, D: Notes> Notes for Tagged<T, D> {
+    fn note(&self, fact: impl FnOnce(&mut Facts)) {
+        self.door.note(fact);
+    }
+
+    fn tags(&self) -> Tags {
+        Tagged::tags(self)
+    }
+}
+
+impl<V, D: Door<V>> Door<V> for Tagged<Tags, D> {
+    const SHARED: bool = D::SHARED;
+
+    fn fetch<I: Io>(&self, function: &'static Function) -> impl Future<Output = Fetched<V>> + Send {
+        self.door.fetch::<I>(function)
+    }
+
+    fn store<I: Io>(
+        &self,
+        value: &V,
+        timeout: Option<Duration>,
+        cost: Duration,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        self.door.store::<I>(value, timeout, cost)
+    }
+
+    fn add<I: Io>(&self, value: &V, timeout: Option<Duration>) -> impl Future<Output = Result<bool, Error>> + Send {
+        self.door.add::<I>(value, timeout)
+    }
+
+    fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send {
+        self.door.remove::<I>()
+    }
+
+    fn explain<I: Io>(&self, is_valid: impl Fn(&V) -> bool + Send) -> impl Future<Output = SharedState> + Send {
+        self.door.explain::<I>(is_valid)
+    }
+
+    #[cfg(feature = "shared")]
+    fn key(&self) -> Option<&Key> {
+        self.door.key()
+    }
+
+    fn add_tags(&self, tags: &mut Tags) {
+        tags.extend(&self.tags);
+        self.door.add_tags(tags);
+    }
+
+    fn note(&self, fact: impl FnOnce(&mut Facts)) {
+        self.door.note(fact);
+    }
+
+    fn wants_gone(&self) -> bool {
+        self.door.wants_gone()
+    }
+
+    fn gone<K: Clone + Send + 'static>(&self, gone: Gone<'_, K, V>)
+    where
+        V: Clone + Send + 'static,
+    {
+        self.door.gone(gone);
+    }
+}
