@@ -21,6 +21,7 @@ mod outcome;
 mod pending;
 #[doc(hidden)]
 pub mod private;
+mod random;
 #[cfg(feature = "shared")]
 mod registry;
 #[cfg(feature = "shared")]
