@@ -22,6 +22,7 @@ mod outcome;
 mod pending;
 #[doc(hidden)]
 pub mod private;
+mod random;
 #[cfg(feature = "shared")]
 mod registry;
 #[cfg(feature = "shared")]

@@ -1,6 +1,7 @@
 //! Named caches: what `cache = "name"` means.
 
 use crate::shared::cache::Cache;
+use crate::shared::link::Linked;
 use crate::{Error, ErrorKind};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -8,7 +9,7 @@ use parking_lot::RwLock;
 use std::sync::Arc;
 
 /// Asked at every call that gets to the shared level, hence the fast hasher.
-type Caches = HashMap<String, Arc<dyn Cache>, RandomState>;
+type Caches = HashMap<String, Linked, RandomState>;
 
 static CACHES: RwLock<Option<Caches>> = RwLock::new(None);
 
@@ -26,7 +27,8 @@ pub const DEFAULT: &str = "default";
 /// # }
 /// ```
 pub fn register(name: impl Into<String>, cache: Arc<dyn Cache>) -> Option<Arc<dyn Cache>> {
-    CACHES.write().get_or_insert_default().insert(name.into(), cache)
+    let linked = Linked::new(cache);
+    CACHES.write().get_or_insert_default().insert(name.into(), linked).map(|before| before.cache)
 }
 
 /// The cache of this name. `"default"`, if nobody registered one, is what `default` makes, once.
@@ -34,12 +36,18 @@ pub fn register(name: impl Into<String>, cache: Arc<dyn Cache>) -> Option<Arc<dy
 /// # Errors
 /// [`ErrorKind::NotRegistered`] for any other name that nobody registered.
 pub fn cache_or(name: &str, default: fn() -> Arc<dyn Cache>) -> Result<Arc<dyn Cache>, Error> {
-    if let Some(cache) = CACHES.read().as_ref().and_then(|caches| caches.get(name)) {
-        return Ok(Arc::clone(cache));
+    linked_or(name, default).map(|linked| linked.cache)
+}
+
+/// As [`cache_or`], with this process's link to the cache.
+pub(crate) fn linked_or(name: &str, default: fn() -> Arc<dyn Cache>) -> Result<Linked, Error> {
+    if let Some(linked) = CACHES.read().as_ref().and_then(|caches| caches.get(name)) {
+        return Ok(linked.clone());
     }
     if name == DEFAULT {
         let mut caches = CACHES.write();
-        return Ok(Arc::clone(caches.get_or_insert_default().entry(name.to_owned()).or_insert_with(default)));
+        let make = || Linked::new(default());
+        return Ok(caches.get_or_insert_default().entry(name.to_owned()).or_insert_with(make).clone());
     }
     Err(Error::new(ErrorKind::NotRegistered, format!("looking up the cache `{name}`"))
         .advise(format!("nobody registered it: call `memokit::register(\"{name}\", …)` at the start of the program")))

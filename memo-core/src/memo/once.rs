@@ -12,7 +12,7 @@ use super::keep::Fresh;
 use crate::Error;
 use crate::clock;
 use crate::outcome::Outcome;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use crate::random;
 use std::time::Duration;
 
 /// How often a claim is tried while what is in its way goes as soon as it is looked at.
@@ -24,11 +24,6 @@ pub(super) enum Claim<V> {
     Ours,
     /// The body ran already, or another process runs it.
     Taken(Shared<V>),
-}
-
-/// A number that no other run has, in whatever process: the standard library's hasher is seeded by the system.
-fn number() -> u64 {
-    RandomState::new().build_hasher().finish() | 1
 }
 
 impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
@@ -68,7 +63,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     /// Sets the mark under the load's announcement, like any write. A load that is doomed sets none: it counts for the
     /// time before the invalidation.
     async fn add_mark<I: Io>(&mut self, timeout: Option<Duration>) -> Result<bool, Error> {
-        let number = number();
+        let number = random::number();
         let (Some(flight), Some(mark)) = (&self.flight, O::mark(number)) else { return Ok(true) };
         I::stored(self.memo.flights.supersede(flight)).await?;
         if !flight.start_storing() {

@@ -13,7 +13,6 @@ use crate::outcome::Outcome;
 use crate::stats::Count;
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::pin;
 
 /// A value that `verify` can compare.
@@ -58,7 +57,7 @@ pub fn verify_due(share: f64) -> bool {
 #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
 fn random() -> f64 {
     let before = match RANDOM.get() {
-        0 => RandomState::new().build_hasher().finish() | 1,
+        0 => crate::random::number(),
         state => state,
     };
     let state = before.wrapping_add(0x9e37_79b9_7f4a_7c15);

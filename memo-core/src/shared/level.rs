@@ -1,8 +1,9 @@
 //! A call's door to a backend: key, entry, codec, and what a failure means.
 
-use super::cache::{Cache, Found, TimeToLive, Want};
+use super::cache::{Found, TimeToLive, Want};
 use super::codec::Codec;
 use super::entry::Reject;
+use super::link::Linked;
 use super::value;
 use crate::clock;
 use crate::explain::SharedState;
@@ -16,7 +17,6 @@ use crate::{Error, ErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A function with `cache =`, and its codec.
@@ -53,7 +53,7 @@ impl<C> SharedBy<C> {
 /// The door of one call.
 pub struct SharedDoor<V, C> {
     /// The cache and the key, or why there is none.
-    open: Result<(Arc<dyn Cache>, Key), Error>,
+    open: Result<(Linked, Key), Error>,
     types: PhantomData<fn() -> (V, C)>,
 }
 
@@ -71,7 +71,7 @@ where
     }
 }
 
-fn source(function: &Function) -> Result<Arc<dyn Cache>, Error> {
+fn source(function: &Function) -> Result<Linked, Error> {
     match &function.source {
         Some(source) => source.resolve(function.name),
         None => Err(Error::new(ErrorKind::Config, format!("finding the cache of the function `{}`", function.name))),
@@ -92,8 +92,8 @@ pub fn key<T: ?Sized, O: Outcome, P: SerializeParts, C>(
 
 /// Drops every entry of the function's prefix.
 pub(crate) async fn clear<I: Io>(function: &'static Function, owner: Option<&'static str>) -> Result<(), Error> {
-    let cache = source(function)?;
-    I::clear(&*cache, function.shared_prefix(owner)?.as_str()).await?;
+    let linked = source(function)?;
+    I::clear(&*linked.cache, function.shared_prefix(owner)?.as_str()).await?;
     Ok(())
 }
 
@@ -105,13 +105,13 @@ where
     const SHARED: bool = true;
 
     async fn fetch<I: Io>(&self, function: &'static Function) -> Fetched<V> {
-        let (cache, key) = match &self.open {
+        let (linked, key) = match &self.open {
             Ok(open) => open,
             Err(error) => return Fetched::Failed(error.clone()),
         };
         // Without a local level nobody needs to know how long the value has.
         let want = if function.local { Want::BytesAndTimeToLive } else { Want::Bytes };
-        match I::read(&**cache, key.text(), want, |found| read::<V, C>(key, &found)).await {
+        match I::read(&*linked.cache, key.text(), want, |found| read::<V, C>(key, &found)).await {
             Ok(Some(Ok(value))) => Fetched::Value(value),
             Ok(Some(Err(reject))) => {
                 function.count(Count::Rejected);
@@ -124,28 +124,28 @@ where
     }
 
     async fn store<I: Io>(&self, value: &V, timeout: Option<Duration>, cost: Duration) -> Result<(), Error> {
-        let (cache, key) = self.open.as_ref().map_err(Error::clone)?;
+        let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
         let bytes = value::to_bytes::<V, C>(key.text(), value, timeout, cost)?;
-        I::set(&**cache, key.text(), &bytes, timeout).await
+        I::set(&*linked.cache, key.text(), &bytes, timeout).await
     }
 
     async fn add<I: Io>(&self, value: &V, timeout: Option<Duration>) -> Result<bool, Error> {
-        let (cache, key) = self.open.as_ref().map_err(Error::clone)?;
+        let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
         let bytes = value::to_bytes::<V, C>(key.text(), value, timeout, Duration::ZERO)?;
-        I::add(&**cache, key.text(), &bytes, timeout).await
+        I::add(&*linked.cache, key.text(), &bytes, timeout).await
     }
 
     async fn remove<I: Io>(&self) -> Result<bool, Error> {
-        let (cache, key) = self.open.as_ref().map_err(Error::clone)?;
-        I::remove(&**cache, key.text()).await
+        let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
+        I::remove(&*linked.cache, key.text()).await
     }
 
     async fn explain<I: Io>(&self, is_valid: impl Fn(&V) -> bool + Send) -> SharedState {
-        let (cache, key) = match &self.open {
+        let (linked, key) = match &self.open {
             Ok(open) => open,
             Err(error) => return SharedState::Failed(error.clone()),
         };
-        match I::read(&**cache, key.text(), Want::BytesAndTimeToLive, |found| read::<V, C>(key, &found)).await {
+        match I::read(&*linked.cache, key.text(), Want::BytesAndTimeToLive, |found| read::<V, C>(key, &found)).await {
             Ok(Some(Ok(found))) if !is_valid(&found.value) => SharedState::Refused { age: found.age },
             Ok(Some(Ok(found))) => SharedState::Fresh { age: found.age, left: found.left },
             Ok(Some(Err(reject))) => SharedState::Rejected { reason: reject.reason() },

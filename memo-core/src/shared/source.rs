@@ -1,6 +1,7 @@
 //! Where a function's shared level is.
 
 use super::cache::Cache;
+use super::link::Linked;
 use crate::{Error, registry};
 use std::sync::Arc;
 
@@ -15,10 +16,10 @@ pub enum Source {
 
 impl Source {
     /// The cache. `function` is named in the error.
-    pub(crate) fn resolve(&self, function: &str) -> Result<Arc<dyn Cache>, Error> {
+    pub(crate) fn resolve(&self, function: &str) -> Result<Linked, Error> {
         match self {
-            Source::Given(cache) => Ok(cache()),
-            Source::Named(name, default) => registry::cache_or(name, *default).map_err(|error| {
+            Source::Given(cache) => Ok(Linked::new(cache())),
+            Source::Named(name, default) => registry::linked_or(name, *default).map_err(|error| {
                 Error::new(error.kind(), format!("finding the cache `{name}` of the function `{function}`"))
                     .advise(format!("call `memokit::register(\"{name}\", …)` at the start of the program"))
             }),
