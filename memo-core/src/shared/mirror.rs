@@ -1,0 +1,181 @@
+//! What this process knows of the invalidations that a cache has recorded.
+//!
+//! An entry of the shared level carries a number of the cache's sequence: the highest that its process had seen before the
+//! load began. It is void if a later number is recorded for its function or one of its tags. Over a bus every process hears of
+//! each record, so all of them are here and a hit asks nothing but the entry. Without one, and while it is not connected, the
+//! records are asked for beside the entry.
+
+use super::bus::Snapshot;
+use super::invalidation::Records;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use parking_lot::RwLock;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+/// Names that are kept; as many as a backend keeps, and what came since it told them.
+const MOST: usize = 1 << 16;
+
+/// How far what is here can be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Known {
+    /// Records have to be asked for.
+    Some,
+    /// Every record that was made is here, but for those whose message is on its way.
+    All,
+    /// The cache has lost numbers that were given, and records with them, or a message could not be read. It has to be
+    /// asked to begin again above all numbers that are known here.
+    Lost,
+}
+
+/// The records of one cache, as far as they are known.
+#[derive(Default)]
+pub(super) struct Mirror {
+    seen: AtomicU64,
+    known: AtomicU8,
+    records: RwLock<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    numbers: HashMap<Box<str>, u64, RandomState>,
+    /// Every entry of a lower number is void.
+    floor: u64,
+}
+
+impl Kept {
+    fn note(&mut self, name: &str, number: u64) {
+        match self.numbers.get_mut(name) {
+            Some(known) => *known = number.max(*known),
+            None => drop(self.numbers.insert(name.into(), number)),
+        }
+        if self.numbers.len() > MOST {
+            let mut all: Vec<u64> = self.numbers.values().copied().collect();
+            let (_, middle, _) = all.select_nth_unstable(MOST / 2);
+            self.floor = self.floor.max(*middle);
+            let floor = self.floor;
+            self.numbers.retain(|_, number| *number > floor);
+        }
+    }
+}
+
+impl Mirror {
+    /// The highest number that this process has seen. What began before any other is no older than it.
+    pub(super) fn seen(&self) -> u64 {
+        self.seen.load(Ordering::Acquire)
+    }
+
+    /// A number was seen.
+    pub(super) fn see(&self, number: u64) {
+        self.seen.fetch_max(number, Ordering::AcqRel);
+    }
+
+    pub(super) fn known(&self) -> Known {
+        match self.known.load(Ordering::Acquire) {
+            all if all == Known::All as u8 => Known::All,
+            lost if lost == Known::Lost as u8 => Known::Lost,
+            _ => Known::Some,
+        }
+    }
+
+    fn set_known(&self, known: Known) {
+        self.known.store(known as u8, Ordering::Release);
+    }
+
+    /// Invalidations of these names were recorded with this number.
+    pub(super) fn note<'n>(&self, names: impl IntoIterator<Item = &'n str>, number: u64) {
+        let mut records = self.records.write();
+        names.into_iter().for_each(|name| records.note(name, number));
+        drop(records);
+        // After the records, so that who begins at this number finds them.
+        self.see(number);
+    }
+
+    /// The bus is connected, and this is all that is recorded.
+    pub(super) fn connected(&self, all: &Snapshot) {
+        let mut records = self.records.write();
+        records.floor = records.floor.max(all.floor);
+        all.records.iter().for_each(|(name, number)| records.note(name, *number));
+        drop(records);
+        let is_whole = all.sequence >= self.seen();
+        self.see(all.sequence);
+        self.set_known(if is_whole { Known::All } else { Known::Lost });
+    }
+
+    /// Messages may be missed from now on.
+    pub(super) fn disconnected(&self) {
+        self.set_known(Known::Some);
+    }
+
+    /// A message could not be read: anything may have been invalidated.
+    pub(super) fn missed(&self) {
+        self.set_known(Known::Lost);
+    }
+
+    /// The cache was asked to begin again above all that was seen, and answered with this: whatever is older is void.
+    pub(super) fn began_again(&self, answer: &Records) {
+        let mut records = self.records.write();
+        records.floor = records.floor.max(answer.sequence);
+        drop(records);
+        self.see(answer.sequence);
+        // Not if the bus was lost meanwhile.
+        let (lost, all) = (Known::Lost as u8, Known::All as u8);
+        let _was_lost = self.known.compare_exchange(lost, all, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    /// Whether an entry of this number is void by one of these names, as far as is known.
+    pub(super) fn is_void<'n>(&self, since: u64, names: impl IntoIterator<Item = &'n str>) -> bool {
+        let records = self.records.read();
+        since < records.floor || names.into_iter().any(|name| records.numbers.get(name).is_some_and(|n| since < *n))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(sequence: u64, floor: u64, records: &[(&str, u64)]) -> Snapshot {
+        Snapshot { sequence, floor, records: records.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect() }
+    }
+
+    #[test]
+    fn an_entry_is_void_by_a_later_record_of_its_names() {
+        let mirror = Mirror::default();
+        mirror.connected(&snapshot(7, 2, &[("t:a", 5)]));
+        mirror.note(["t:b"], 9);
+        assert_eq!((mirror.seen(), mirror.known()), (9, Known::All));
+        assert!(mirror.is_void(4, ["t:x", "t:a"]) && !mirror.is_void(5, ["t:a"]));
+        assert!(mirror.is_void(8, ["t:b"]) && !mirror.is_void(9, ["t:b"]));
+        assert!(mirror.is_void(1, []) && !mirror.is_void(2, []), "the floor");
+    }
+
+    #[test]
+    fn a_sequence_that_went_backwards_has_to_begin_again() {
+        let mirror = Mirror::default();
+        mirror.connected(&snapshot(7, 0, &[]));
+        mirror.disconnected();
+        assert_eq!(mirror.known(), Known::Some);
+        mirror.connected(&snapshot(3, 0, &[]));
+        assert_eq!(mirror.known(), Known::Lost);
+        mirror.began_again(&Records { sequence: 8, numbers: Vec::new() });
+        assert_eq!((mirror.known(), mirror.seen()), (Known::All, 8));
+        assert!(mirror.is_void(7, []) && !mirror.is_void(8, []));
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_the_bus_was_lost_changes_nothing() {
+        let mirror = Mirror::default();
+        mirror.missed();
+        mirror.disconnected();
+        mirror.began_again(&Records { sequence: 8, numbers: Vec::new() });
+        assert_eq!(mirror.known(), Known::Some);
+    }
+
+    #[test]
+    fn records_are_bounded() {
+        let mirror = Mirror::default();
+        (0..=MOST as u64).for_each(|n| mirror.note([&*format!("t:{n}")], n + 1));
+        assert!(mirror.records.read().numbers.len() <= MOST / 2 + 1);
+        assert!(mirror.is_void(0, ["t:0"]), "what was forgotten is under the floor");
+    }
+}
