@@ -90,8 +90,8 @@ pub use memo_backends::*;
 pub use memo_core::testing;
 #[cfg(feature = "shared")]
 pub use memo_core::{
-    BoxFuture, Bucket, BucketStats, Cache, Capabilities, Deferred, Found, Key, KeyBy, KeyMaker, MAX_KEY_BYTES, Pruned,
-    TimeToLive, Want, WholeKey, check_key, codec, key, register,
+    BoxFuture, Bucket, BucketStats, Cache, Capabilities, Deferred, Found, Health, Key, KeyBy, KeyMaker, MAX_KEY_BYTES,
+    Pruned, TimeToLive, Want, WholeKey, check_key, codec, health, key, register,
 };
 
 /// The page of the repository: its examples are compiled like all others.

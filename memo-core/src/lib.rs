@@ -50,4 +50,6 @@ pub use registry::{DEFAULT, cache_or, register};
 #[cfg(feature = "shared")]
 pub use shared::cache::{BoxFuture, Cache, Capabilities, Found, MAX_KEY_BYTES, TimeToLive, Want, check_key};
 #[cfg(feature = "shared")]
+pub use shared::health::{Health, health};
+#[cfg(feature = "shared")]
 pub use shared::{codec, entry};
