@@ -91,7 +91,7 @@ pub use memo_core::testing;
 #[cfg(feature = "shared")]
 pub use memo_core::{
     BoxFuture, Bucket, BucketStats, Cache, Capabilities, Deferred, Found, Key, KeyBy, KeyMaker, MAX_KEY_BYTES, Pruned,
-    TimeToLive, Want, WholeKey, check_key, codec, key, register,
+    RESERVED_PREFIX, TimeToLive, Want, WholeKey, bus, check_key, codec, invalidation, is_reserved, key, register,
 };
 
 /// The page of the repository: its examples are compiled like all others.

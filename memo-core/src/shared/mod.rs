@@ -1,9 +1,14 @@
 //! The shared level: bytes in a [`Cache`](cache::Cache) backend.
 
 pub(crate) mod ask;
+pub mod bus;
 pub(crate) mod cache;
+pub(crate) mod capabilities;
 pub mod codec;
 pub mod entry;
+pub mod invalidation;
 pub(crate) mod level;
+mod listener;
 pub(crate) mod source;
+mod stepwise;
 pub(crate) mod value;
