@@ -90,8 +90,9 @@ pub use memo_backends::*;
 pub use memo_core::testing;
 #[cfg(feature = "shared")]
 pub use memo_core::{
-    BoxFuture, Bucket, BucketStats, Cache, Capabilities, Deferred, Found, Key, KeyBy, KeyMaker, MAX_KEY_BYTES, Pruned,
-    TimeToLive, Want, WholeKey, check_key, codec, key, register,
+    BoxFuture, Bucket, BucketStats, Cache, Capabilities, Deferred, Found, Health, Key, KeyBy, KeyMaker, MAX_KEY_BYTES,
+    Pruned, RESERVED_PREFIX, TimeToLive, Want, WholeKey, bus, check_key, codec, health, invalidation, is_reserved, key,
+    register,
 };
 
 /// The page of the repository: its examples are compiled like all others.

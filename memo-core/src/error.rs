@@ -27,6 +27,8 @@ struct Inner {
     attempted: Box<str>,
     advice: Option<Box<str>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+    /// Nothing was tried, since it would have been in vain.
+    is_skip: bool,
 }
 
 /// The kinds of [`Error`]. More may come.
@@ -56,7 +58,20 @@ pub enum ErrorKind {
 impl Error {
     /// An error of this kind; `attempted` says what was tried and on what, as in "reading memo:users:1".
     pub fn new(kind: ErrorKind, attempted: impl Into<String>) -> Self {
-        Error(Arc::new(Inner { kind, attempted: attempted.into().into_boxed_str(), advice: None, source: None }))
+        let attempted = attempted.into().into_boxed_str();
+        Error(Arc::new(Inner { kind, attempted, advice: None, source: None, is_skip: false }))
+    }
+
+    /// An error of what was not even tried, for a reason that was reported before.
+    #[cfg(feature = "shared")]
+    pub(crate) fn not_tried(kind: ErrorKind, attempted: String) -> Self {
+        let attempted = attempted.into_boxed_str();
+        Error(Arc::new(Inner { kind, attempted, advice: None, source: None, is_skip: true }))
+    }
+
+    /// Whether nothing was tried, for a reason that was reported before.
+    pub(crate) fn is_skip(&self) -> bool {
+        self.0.is_skip
     }
 
     /// Adds what the reader can do about it.

@@ -51,6 +51,12 @@ pub use key::Key;
 #[cfg(feature = "shared")]
 pub use registry::{DEFAULT, cache_or, register};
 #[cfg(feature = "shared")]
-pub use shared::cache::{BoxFuture, Cache, Capabilities, Found, MAX_KEY_BYTES, TimeToLive, Want, check_key};
+pub use shared::cache::{
+    BoxFuture, Cache, Found, MAX_KEY_BYTES, RESERVED_PREFIX, TimeToLive, Want, check_key, is_reserved,
+};
 #[cfg(feature = "shared")]
-pub use shared::{codec, entry};
+pub use shared::capabilities::Capabilities;
+#[cfg(feature = "shared")]
+pub use shared::health::{Health, health};
+#[cfg(feature = "shared")]
+pub use shared::{bus, codec, entry, invalidation};

@@ -28,6 +28,7 @@ pub(crate) enum Count {
     Invalidations,
     Discarded,
     BackendErrors,
+    Skipped,
     Rejected,
     Refused,
     Verified,
@@ -96,6 +97,7 @@ impl Counters {
             invalidations: self.sum(Count::Invalidations),
             discarded: self.sum(Count::Discarded),
             backend_errors: self.sum(Count::BackendErrors),
+            skipped: self.sum(Count::Skipped),
             rejected: self.sum(Count::Rejected),
             refused: self.sum(Count::Refused),
             verified: self.sum(Count::Verified),
@@ -190,6 +192,9 @@ pub struct Stats {
     pub discarded: u64,
     /// Operations of the shared level that failed.
     pub backend_errors: u64,
+    /// Operations of the shared level that were not tried, since its cache does not answer at the moment, or since an
+    /// invalidation of the entry has not reached it yet.
+    pub skipped: u64,
     /// Stored bytes that were not a value of this function: damaged, foreign, or of an older version.
     pub rejected: u64,
     /// Fresh entries that `valid_if` refused.
@@ -235,6 +240,7 @@ impl Stats {
             invalidations: self.invalidations.saturating_sub(before.invalidations),
             discarded: self.discarded.saturating_sub(before.discarded),
             backend_errors: self.backend_errors.saturating_sub(before.backend_errors),
+            skipped: self.skipped.saturating_sub(before.skipped),
             rejected: self.rejected.saturating_sub(before.rejected),
             refused: self.refused.saturating_sub(before.refused),
             verified: self.verified.saturating_sub(before.verified),

@@ -32,6 +32,9 @@ pub use prefix::{MAX_PREFIX_BYTES, Prefix};
 
 use std::fmt;
 
+/// The digits of a digest at the end of a key.
+const DIGITS: usize = 64;
+
 /// The name of one entry in a shared cache: `memo:{prefix}:{version}:{64 hexadecimal digits}`.
 ///
 /// ```
@@ -62,6 +65,11 @@ impl Key {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The text of its [`Prefix`].
+    pub(crate) fn prefix(&self) -> &str {
+        &self.text[..self.text.len() - DIGITS]
     }
 }
 

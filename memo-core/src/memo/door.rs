@@ -36,6 +36,9 @@ pub trait Door<V>: Send + Sync {
     /// Drops the value under this call's key. Whether there was one.
     fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send;
 
+    /// As [`remove`](Door::remove), for a value that must not be seen any more: where it fails, that is made up for.
+    fn invalidate<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send;
+
     /// What is under this call's key, for people; without a trace in counters and events.
     fn explain<I: Io>(&self, is_valid: impl Fn(&V) -> bool + Send) -> impl Future<Output = SharedState> + Send;
 
@@ -137,6 +140,11 @@ impl<V> Door<V> for NoDoor {
 
     #[inline]
     fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send {
+        std::future::ready(Ok(false))
+    }
+
+    #[inline]
+    fn invalidate<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send {
         std::future::ready(Ok(false))
     }
 

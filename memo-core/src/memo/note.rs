@@ -296,6 +296,10 @@ impl<V, D: Door<V>> Door<V> for Noted<'_, D> {
         self.door.remove::<I>()
     }
 
+    fn invalidate<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send {
+        self.door.invalidate::<I>()
+    }
+
     fn explain<I: Io>(&self, is_valid: impl Fn(&V) -> bool + Send) -> impl Future<Output = SharedState> + Send {
         self.door.explain::<I>(is_valid)
     }

@@ -58,7 +58,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
         self.function.count(Count::Invalidations);
         let (was_local, storing) = self.memo.drop_entry(&self.key);
         let waited = I::stored(storing).await;
-        let removed = self.door.remove::<I>().await;
+        let removed = self.door.invalidate::<I>().await;
         drop(self.memo.drop_entry(&self.key));
         if let Err(error) = &removed {
             self.function.report(error);

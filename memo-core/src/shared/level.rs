@@ -54,6 +54,7 @@ impl<C> SharedBy<C> {
 pub struct SharedDoor<V, C> {
     /// The cache and the key, or why there is none.
     open: Result<(Linked, Key), Error>,
+    function: &'static Function,
     types: PhantomData<fn() -> (V, C)>,
 }
 
@@ -67,7 +68,7 @@ where
 
     fn make(&self, function: &'static Function, parts: P) -> SharedDoor<V, C> {
         let open = self.key(function, parts).and_then(|key| Ok((source(function)?, key)));
-        SharedDoor { open, types: PhantomData }
+        SharedDoor { open, function, types: PhantomData }
     }
 }
 
@@ -93,7 +94,7 @@ pub fn key<T: ?Sized, O: Outcome, P: SerializeParts, C>(
 /// Drops every entry of the function's prefix.
 pub(crate) async fn clear<I: Io>(function: &'static Function, owner: Option<&'static str>) -> Result<(), Error> {
     let linked = source(function)?;
-    I::clear(&*linked.cache, function.shared_prefix(owner)?.as_str()).await?;
+    linked.clear::<I>(&*function.shared_prefix(owner)?, function.gone_by()).await?;
     Ok(())
 }
 
@@ -111,7 +112,8 @@ where
         };
         // Without a local level nobody needs to know how long the value has.
         let want = if function.local { Want::BytesAndTimeToLive } else { Want::Bytes };
-        match I::read(&*linked.cache, key.text(), want, |found| read::<V, C>(key, &found)).await {
+        let asked = I::read(&*linked.cache, key.text(), want, |found| read::<V, C>(key, &found));
+        match linked.entry("reading", key, asked).await {
             Ok(Some(Ok(value))) => Fetched::Value(value),
             Ok(Some(Err(reject))) => {
                 function.count(Count::Rejected);
@@ -126,18 +128,25 @@ where
     async fn store<I: Io>(&self, value: &V, timeout: Option<Duration>, cost: Duration) -> Result<(), Error> {
         let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
         let bytes = value::to_bytes::<V, C>(key.text(), value, timeout, cost)?;
-        I::set(&*linked.cache, key.text(), &bytes, timeout).await
+        self.function.stores_for(timeout);
+        linked.entry("storing", key, I::set(&*linked.cache, key.text(), &bytes, timeout)).await
     }
 
     async fn add<I: Io>(&self, value: &V, timeout: Option<Duration>) -> Result<bool, Error> {
         let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
         let bytes = value::to_bytes::<V, C>(key.text(), value, timeout, Duration::ZERO)?;
-        I::add(&*linked.cache, key.text(), &bytes, timeout).await
+        self.function.stores_for(timeout);
+        linked.entry("adding", key, I::add(&*linked.cache, key.text(), &bytes, timeout)).await
     }
 
     async fn remove<I: Io>(&self) -> Result<bool, Error> {
         let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
-        I::remove(&*linked.cache, key.text()).await
+        linked.through("removing", key.text(), I::remove(&*linked.cache, key.text())).await
+    }
+
+    async fn invalidate<I: Io>(&self) -> Result<bool, Error> {
+        let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
+        linked.invalidate::<I>(key, self.function.gone_by()).await
     }
 
     async fn explain<I: Io>(&self, is_valid: impl Fn(&V) -> bool + Send) -> SharedState {
@@ -145,7 +154,9 @@ where
             Ok(open) => open,
             Err(error) => return SharedState::Failed(error.clone()),
         };
-        match I::read(&*linked.cache, key.text(), Want::BytesAndTimeToLive, |found| read::<V, C>(key, &found)).await {
+        let want = Want::BytesAndTimeToLive;
+        let asked = I::read(&*linked.cache, key.text(), want, |found| read::<V, C>(key, &found));
+        match linked.entry("reading", key, asked).await {
             Ok(Some(Ok(found))) if !is_valid(&found.value) => SharedState::Refused { age: found.age },
             Ok(Some(Ok(found))) => SharedState::Fresh { age: found.age, left: found.left },
             Ok(Some(Err(reject))) => SharedState::Rejected { reason: reject.reason() },

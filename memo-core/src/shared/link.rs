@@ -5,13 +5,17 @@
 //! is its allocation. A link holds the cache weakly: the cache ends with its last owner, and as long as the link is
 //! there, no other cache can get the same allocation.
 
+use super::breaker::Breaker;
 use super::cache::Cache;
+use super::owed::Owed;
+use super::recovery::Recovery;
 use crate::random;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use parking_lot::RwLock;
 use std::fmt;
 use std::ops::Deref;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 
 /// By the address of the cache. Caches without content may have one address and are still two.
@@ -24,6 +28,11 @@ static LINKS: RwLock<Option<Links>> = RwLock::new(None);
 pub(crate) struct Link {
     id: u64,
     cache: Weak<dyn Cache>,
+    pub(super) breaker: Breaker,
+    pub(super) owed: Owed,
+    pub(super) recovery: Recovery,
+    /// Operations that were not tried.
+    pub(super) skips: AtomicU64,
 }
 
 impl Link {
@@ -44,7 +53,14 @@ impl Link {
             links.retain(|link| link.cache.strong_count() > 0);
             !links.is_empty()
         });
-        let link = Arc::new(Link { id: random::number(), cache: Arc::downgrade(cache) });
+        let link = Arc::new(Link {
+            id: random::number(),
+            cache: Arc::downgrade(cache),
+            breaker: Breaker::new(),
+            owed: Owed::default(),
+            recovery: Recovery::default(),
+            skips: AtomicU64::new(0),
+        });
         links.entry(address).or_default().push(Arc::clone(&link));
         link
     }

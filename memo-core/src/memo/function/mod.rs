@@ -44,6 +44,9 @@ pub struct Function {
     #[cfg(feature = "shared")]
     pub(crate) source: Option<Source>,
     #[cfg(feature = "shared")]
+    /// The longest time that a value was stored for in the shared level so far, in nanoseconds.
+    stored_for: AtomicU64,
+    #[cfg(feature = "shared")]
     /// Of the owner that asked first, which is the only one but in a trait.
     shared_prefix: OnceLock<(Option<&'static str>, Result<Prefix, Error>)>,
     /// Whether `Self` is part of its keys, so that its name need not be its own.
@@ -77,6 +80,8 @@ impl Function {
             single_flight: true,
             #[cfg(feature = "shared")]
             source: None,
+            #[cfg(feature = "shared")]
+            stored_for: AtomicU64::new(0),
             #[cfg(feature = "shared")]
             shared_prefix: OnceLock::new(),
             is_method: false,
@@ -329,6 +334,10 @@ impl Function {
 
     /// Reports what went wrong without failing the call.
     pub(crate) fn report(&self, error: &Error) {
+        if error.is_skip() {
+            // Why it was is told once, by what follows from it.
+            return self.count(Count::Skipped);
+        }
         let is_setting = matches!(error.kind(), ErrorKind::NotRegistered | ErrorKind::Config);
         if is_setting && self.told_setting.swap(true, Ordering::Relaxed) {
             return;

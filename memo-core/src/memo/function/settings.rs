@@ -2,6 +2,8 @@
 
 use super::Function;
 #[cfg(feature = "shared")]
+use crate::clock::{self, Tick};
+#[cfg(feature = "shared")]
 use crate::key::Prefix;
 use crate::memo::keep::Fresh;
 use crate::{Error, ErrorKind};
@@ -57,6 +59,29 @@ impl Function {
         };
         self.set_timeout.store(nanos, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// A value is stored in the shared level for so long; `None` is for ever.
+    #[cfg(feature = "shared")]
+    pub(crate) fn stores_for(&self, timeout: Option<Duration>) {
+        let nanos = timeout.and_then(|timeout| u64::try_from(timeout.as_nanos()).ok()).unwrap_or(u64::MAX);
+        if nanos > self.stored_for.load(Ordering::Relaxed) {
+            self.stored_for.fetch_max(nanos, Ordering::Relaxed);
+        }
+    }
+
+    /// When all that is stored in the shared level now has expired, as far as this process knows; other processes are
+    /// taken to store for as long as this one does.
+    #[cfg(feature = "shared")]
+    pub(crate) fn gone_by(&self) -> Tick {
+        let stored_for = self.stored_for.load(Ordering::Relaxed);
+        match self.fresh_time() {
+            Ok(Some(timeout)) if stored_for != u64::MAX => {
+                // One second for clocks that step, here and there.
+                clock::now().after(timeout.max(Duration::from_nanos(stored_for)).saturating_add(Duration::from_secs(1)))
+            }
+            _ => Tick::NEVER,
+        }
     }
 
     /// How long an error stored now is fresh; `None` is for ever.

@@ -19,7 +19,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         let Some(flight) = &self.flight else { return Ok(()) };
         let mut removed = I::stored(self.memo.flights.supersede(flight)).await;
         if removed.is_ok() {
-            removed = self.door.remove::<I>().await.map(drop);
+            removed = self.door.invalidate::<I>().await.map(drop);
         }
         self.memo.untyped().outdate(flight);
         removed.inspect_err(|error| self.report(error))
