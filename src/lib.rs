@@ -79,7 +79,7 @@ pub mod guide;
 
 pub use memo_core::{
     ByBits, CallInfo, Cause, Error, ErrorKind, Explanation, Hook, Level, LoadState, LocalState, NextCall, Pending,
-    SharedState, Stats, check, invalidate_tag, tag,
+    SharedState, Stats, check, invalidate_tag, invalidate_tag_async, tag,
 };
 #[doc = include_str!("guide/attribute.md")]
 pub use memo_macros::cached;

@@ -270,7 +270,8 @@ fn a_value_that_was_fetched_before_an_invalidation_does_not_come_back() {
         SOURCE.store(2, SeqCst);
         newer();
         read.open();
-        assert_eq!(fetching.join().unwrap(), 1, "it may return what it fetched");
+        let fetched = fetching.join().unwrap();
+        assert!(fetched == 1 || fetched == 2, "it may return what it fetched, and not keep it: {fetched}");
         PROBE.be_good();
         assert!(matches!(load::peek(0).unwrap(), None | Some(2)), "{:?}", load::peek(0));
         assert_eq!(load(0), 2);
@@ -293,9 +294,10 @@ async fn a_value_that_a_task_fetched_before_an_invalidation_does_not_come_back()
     SOURCE.store(2, SeqCst);
     assert!(load::invalidate(0).await.unwrap());
     read.open();
-    assert_eq!(fetching.await.unwrap(), 1);
+    let fetched = fetching.await.unwrap();
+    assert!(fetched == 1 || fetched == 2, "it may return what it fetched, and not keep it: {fetched}");
     PROBE.be_good();
-    assert_eq!(load::peek(0).await.unwrap(), None);
+    assert!(matches!(load::peek(0).await.unwrap(), None | Some(2)));
     assert_eq!(load(0).await, 2);
 }
 

@@ -21,7 +21,7 @@ const MOST: usize = 1 << 16;
 
 /// What entries go with, as a hash. Two things of one name void each other's entries, which costs a load and no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Name(u64);
+pub struct Name(u64);
 
 impl Name {
     fn of(kind: u8, text: &str) -> Self {
@@ -32,7 +32,45 @@ impl Name {
     pub(crate) fn tag(tag: &str) -> Self {
         Name::of(0, tag)
     }
+
+    /// Of what another process has invalidated, by the name that backends know.
+    #[cfg(feature = "shared")]
+    pub(crate) fn heard(name: &str) -> Self {
+        name.strip_prefix("t:").map_or_else(|| Name::of(1, name), Name::tag)
+    }
+
+    /// Of a tag that is too long to be the name that backends know.
+    fn long_tag(tag: &str) -> Option<Self> {
+        #[cfg(feature = "shared")]
+        if tag.len() > LONG_TAG {
+            return Some(Name::heard(&crate::shared::invalidation::tag_name(tag)));
+        }
+        let _ = tag;
+        None
+    }
+
+    /// Of a function, by what its keys begin with.
+    #[cfg(feature = "shared")]
+    pub(crate) fn function(prefix: &str) -> Self {
+        Name::heard(&crate::shared::invalidation::function_name(prefix))
+    }
+
+    /// Of an entry, by the text of its key.
+    #[cfg(feature = "shared")]
+    pub(crate) fn key(text: &str) -> Self {
+        Name::of(2, text)
+    }
+
+    /// Of all that is in front of one cache, by the number of its link.
+    #[cfg(feature = "shared")]
+    pub(crate) fn link(id: u64) -> Self {
+        Name(FixedState::with_seed(3).hash_one(id))
+    }
 }
+
+/// Tags up to this length are surely named as they are: a backend takes names of some more bytes.
+#[cfg(feature = "shared")]
+const LONG_TAG: usize = 300;
 
 /// The number of the latest invalidation.
 static LATEST: AtomicU64 = AtomicU64::new(0);
@@ -83,7 +121,7 @@ pub(crate) fn record(names: impl IntoIterator<Item = Name>) {
 
 /// What an entry goes with, and since when.
 #[derive(Debug)]
-pub(crate) struct Marks {
+pub struct Marks {
     /// The latest number when its load began.
     stamp: u64,
     /// Up to this number, no record of its names is newer than it.
@@ -100,7 +138,8 @@ impl Marks {
         if tags.is_empty() && others.is_empty() {
             return None;
         }
-        let names = others.iter().copied().chain(tags.iter().map(Name::tag)).collect();
+        let tag_names = tags.iter().map(Name::tag).chain(tags.iter().filter_map(Name::long_tag));
+        let names = others.iter().copied().chain(tag_names).collect();
         Some(Arc::new(Marks { stamp, checked: AtomicU64::new(stamp), names, tags }))
     }
 

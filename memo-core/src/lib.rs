@@ -42,7 +42,7 @@ pub use known::ByBits;
 pub use memo::check;
 pub use pending::Pending;
 pub use stats::Stats;
-pub use tags::{Tags, invalidate_tag, tag};
+pub use tags::{Tags, invalidate_tag, invalidate_tag_async, tag};
 
 #[cfg(feature = "shared")]
 pub use bucket::{Bucket, BucketStats, Deferred, KeyBy, KeyMaker, Pruned, WholeKey};

@@ -39,6 +39,11 @@ pub fn cache_or(name: &str, default: fn() -> Arc<dyn Cache>) -> Result<Arc<dyn C
     linked_or(name, default).map(|linked| linked.cache)
 }
 
+/// All that are registered.
+pub(crate) fn all() -> Vec<Linked> {
+    CACHES.read().iter().flat_map(HashMap::values).cloned().collect()
+}
+
 /// As [`cache_or`], with this process's link to the cache.
 pub(crate) fn linked_or(name: &str, default: fn() -> Arc<dyn Cache>) -> Result<Linked, Error> {
     if let Some(linked) = CACHES.read().as_ref().and_then(|caches| caches.get(name)) {

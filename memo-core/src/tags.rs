@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::invalidations::{self, Name};
-use crate::memo::context;
+use crate::memo::{Blocking, Io, Tasks, context, ready};
 use std::sync::Arc;
 
 /// The tags of one entry, or of a load so far.
@@ -81,13 +81,18 @@ pub fn tag(tag: impl AsRef<str>) {
     context::tag(|| tag.as_ref().into());
 }
 
-/// Invalidates everything that has this tag, of all functions.
+/// Invalidates everything that has this tag, of all functions, in this process and in every cache that a function of this
+/// program uses.
 ///
 /// From when this returns, no call in this process is answered with a value that has the tag and whose load began before.
-/// Loads that are under way are returned to their callers and not kept; callers that come after this begin new ones.
+/// Loads that are under way are returned to their callers and not kept; callers that come after this begin new ones. Other
+/// processes hear of it over the bus of the caches they share, within milliseconds while they are connected.
+///
+/// In async code use [`invalidate_tag_async`], which does not block.
 ///
 /// # Errors
-/// None without a shared level.
+/// Those of the caches, of which each is tried; none without a shared level. An invalidation that a cache did not take is
+/// queued and applied as soon as it does; until then this process uses nothing of that tag from there.
 ///
 /// ```
 /// # use memo_core as memokit;
@@ -95,7 +100,39 @@ pub fn tag(tag: impl AsRef<str>) {
 /// # Ok::<(), memokit::Error>(())
 /// ```
 pub fn invalidate_tag(tag: impl AsRef<str>) -> Result<(), Error> {
-    invalidations::record([Name::tag(tag.as_ref())]);
+    ready(everywhere::<Blocking>(tag.as_ref()))
+}
+
+/// As [`invalidate_tag`], as a task.
+///
+/// Dropping the future before it is done leaves it open which caches have been told; this process uses nothing old all the
+/// same until then, but may do so again where a cache was not told.
+///
+/// # Errors
+/// As [`invalidate_tag`].
+///
+/// ```
+/// # use memo_core as memokit;
+/// # async fn example() -> Result<(), memokit::Error> {
+/// memokit::invalidate_tag_async("author:7").await?;
+/// # Ok(())
+/// # }
+/// ```
+pub async fn invalidate_tag_async(tag: impl AsRef<str>) -> Result<(), Error> {
+    everywhere::<Tasks>(tag.as_ref()).await
+}
+
+async fn everywhere<I: Io>(tag: &str) -> Result<(), Error> {
+    let name = [Name::tag(tag)];
+    invalidations::record(name);
+    #[cfg(feature = "shared")]
+    {
+        let told = crate::shared::coherence::invalidate_tag::<I>(tag).await;
+        // What began in between may have fetched what was void only from then on.
+        invalidations::record(name);
+        told
+    }
+    #[cfg(not(feature = "shared"))]
     Ok(())
 }
 

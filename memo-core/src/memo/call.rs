@@ -409,6 +409,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Seeker<O, K, D> {
         let asked = match valid::fetch::<O, D, I>(outcome, function, &door).await {
             Fetched::Value(found) => {
                 shared_hit(function, &door, &found);
+                context::inherit(&found.tags);
                 return Ok(O::from_value(found.value));
             }
             Fetched::Nothing => Asked::Before(next),

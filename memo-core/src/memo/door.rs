@@ -5,6 +5,7 @@ use super::io::Io;
 use super::note::Facts;
 use crate::Error;
 use crate::explain::SharedState;
+use crate::invalidations::Name;
 #[cfg(feature = "shared")]
 use crate::key::Key;
 use crate::local::Gone;
@@ -22,16 +23,25 @@ pub trait Door<V>: Send + Sync {
     /// [`Fetched::Nothing`].
     fn fetch<I: Io>(&self, function: &'static Function) -> impl Future<Output = Fetched<V>> + Send;
 
-    /// Stores the value under this call's key.
+    /// The latest invalidation that the shared level knows of, for a load that begins now.
+    fn since<I: Io>(&self) -> impl Future<Output = u64> + Send;
+
+    /// Stores the value under this call's key, unless it was invalidated while it was loaded. Whether it did.
     fn store<I: Io>(
         &self,
         value: &V,
         timeout: Option<Duration>,
         cost: Duration,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
+        lineage: &Lineage,
+    ) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Stores the value under this call's key if nothing is there. Whether it did.
-    fn add<I: Io>(&self, value: &V, timeout: Option<Duration>) -> impl Future<Output = Result<bool, Error>> + Send;
+    fn add<I: Io>(
+        &self,
+        value: &V,
+        timeout: Option<Duration>,
+        lineage: &Lineage,
+    ) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Drops the value under this call's key. Whether there was one.
     fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send;
@@ -45,6 +55,12 @@ pub trait Door<V>: Send + Sync {
     /// The key of this call, if it has one.
     #[cfg(feature = "shared")]
     fn key(&self) -> Option<&Key>;
+
+    /// The names beside its tags that an entry of the local level goes with.
+    #[inline]
+    fn names(&self) -> Option<[Name; 3]> {
+        None
+    }
 
     /// Adds the tags that follow from the arguments.
     #[inline]
@@ -79,9 +95,18 @@ pub enum Fetched<V> {
     Failed(Error),
 }
 
+/// What an entry of the shared level goes with, and since when.
+#[derive(Clone, Default)]
+pub struct Lineage {
+    /// The latest invalidation that its process knew of when its load began.
+    pub(crate) since: u64,
+    pub(crate) tags: Tags,
+}
+
 /// A fresh value from the shared level.
 pub struct Shared<V> {
     pub(crate) value: V,
+    pub(crate) tags: Tags,
     pub(crate) age: Duration,
     /// How long it stays fresh; `None` without a timeout.
     pub(crate) left: Option<Duration>,
@@ -125,16 +150,27 @@ impl<V> Door<V> for NoDoor {
     }
 
     #[inline]
+    fn since<I: Io>(&self) -> impl Future<Output = u64> + Send {
+        std::future::ready(0)
+    }
+
+    #[inline]
     fn store<I: Io>(
         &self,
         _value: &V,
         _timeout: Option<Duration>,
         _cost: Duration,
-    ) -> impl Future<Output = Result<(), Error>> + Send {
-        std::future::ready(Ok(()))
+        _lineage: &Lineage,
+    ) -> impl Future<Output = Result<bool, Error>> + Send {
+        std::future::ready(Ok(true))
     }
 
-    fn add<I: Io>(&self, _value: &V, _timeout: Option<Duration>) -> impl Future<Output = Result<bool, Error>> + Send {
+    fn add<I: Io>(
+        &self,
+        _value: &V,
+        _timeout: Option<Duration>,
+        _lineage: &Lineage,
+    ) -> impl Future<Output = Result<bool, Error>> + Send {
         std::future::ready(Ok(true))
     }
 

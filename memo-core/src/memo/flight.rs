@@ -52,7 +52,7 @@ enum Phase {
 
 /// How a load ended, for its followers.
 #[derive(Clone)]
-pub(crate) enum Ending {
+pub enum Ending {
     /// The value, whose type the memo knows, and what it goes with. Each follower copies it.
     Value(Arc<dyn Any + Send + Sync>, Option<Arc<Marks>>),
     Error(SharedError),

@@ -317,21 +317,31 @@ impl Door<u32> for Store {
 
     async fn fetch<I: Io>(&self, _function: &'static Function) -> Fetched<u32> {
         match self.entry() {
-            Some(value) => Fetched::Value(Shared { value, age: Duration::ZERO, left: None }),
+            Some(value) => Fetched::Value(Shared { value, tags: Tags::default(), age: Duration::ZERO, left: None }),
             None => Fetched::Nothing,
         }
     }
 
-    async fn store<I: Io>(&self, value: &u32, _timeout: Option<Duration>, _cost: Duration) -> Result<(), Error> {
+    async fn since<I: Io>(&self) -> u64 {
+        0
+    }
+
+    async fn store<I: Io>(
+        &self,
+        value: &u32,
+        _timeout: Option<Duration>,
+        _cost: Duration,
+        _lineage: &Lineage,
+    ) -> Result<bool, Error> {
         *self.0.lock().expect("no panic") = Some(*value);
-        Ok(())
+        Ok(true)
     }
 
     async fn remove<I: Io>(&self) -> Result<bool, Error> {
         Ok(self.0.lock().expect("no panic").take().is_some())
     }
 
-    async fn add<I: Io>(&self, value: &u32, _timeout: Option<Duration>) -> Result<bool, Error> {
+    async fn add<I: Io>(&self, value: &u32, _timeout: Option<Duration>, _lineage: &Lineage) -> Result<bool, Error> {
         let mut entry = self.0.lock().expect("no panic");
         let is_absent = entry.is_none();
         entry.get_or_insert(*value);

@@ -4,13 +4,14 @@
 //! notes what happened, and the generated code tells the hook. Notes go along with the call's door, which every step of
 //! it has at hand; a function without hooks has a plain door, whose notes compile to nothing.
 
-use super::door::{Door, Fetched, LocalOnly, MakeDoor};
+use super::door::{Door, Fetched, Lineage, LocalOnly, MakeDoor};
 use super::function::Function;
 use super::io::Io;
 use crate::Error;
 use crate::clock::{self, Tick};
 use crate::events::{self, CallInfo, Cause, Level};
 use crate::explain::SharedState;
+use crate::invalidations::Name;
 use crate::local::{Entry, Gone};
 use crate::lookup::Parts;
 use crate::outcome::Outcome;
@@ -279,17 +280,27 @@ impl<V, D: Door<V>> Door<V> for Noted<'_, D> {
         self.door.fetch::<I>(function)
     }
 
+    fn since<I: Io>(&self) -> impl Future<Output = u64> + Send {
+        self.door.since::<I>()
+    }
+
     fn store<I: Io>(
         &self,
         value: &V,
         timeout: Option<Duration>,
         cost: Duration,
-    ) -> impl Future<Output = Result<(), Error>> + Send {
-        self.door.store::<I>(value, timeout, cost)
+        lineage: &Lineage,
+    ) -> impl Future<Output = Result<bool, Error>> + Send {
+        self.door.store::<I>(value, timeout, cost, lineage)
     }
 
-    fn add<I: Io>(&self, value: &V, timeout: Option<Duration>) -> impl Future<Output = Result<bool, Error>> + Send {
-        self.door.add::<I>(value, timeout)
+    fn add<I: Io>(
+        &self,
+        value: &V,
+        timeout: Option<Duration>,
+        lineage: &Lineage,
+    ) -> impl Future<Output = Result<bool, Error>> + Send {
+        self.door.add::<I>(value, timeout, lineage)
     }
 
     fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send {
@@ -307,6 +318,10 @@ impl<V, D: Door<V>> Door<V> for Noted<'_, D> {
     #[cfg(feature = "shared")]
     fn key(&self) -> Option<&Key> {
         self.door.key()
+    }
+
+    fn names(&self) -> Option<[Name; 3]> {
+        self.door.names()
     }
 
     fn add_tags(&self, tags: &mut Tags) {

@@ -64,6 +64,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     /// time before the invalidation.
     async fn add_mark<I: Io>(&mut self, timeout: Option<Duration>) -> Result<bool, Error> {
         let number = random::number();
+        self.begin::<I>().await;
+        let lineage = self.lineage();
         let (Some(flight), Some(mark)) = (&self.flight, O::mark(number)) else { return Ok(true) };
         I::stored(self.memo.flights.supersede(flight)).await?;
         if !flight.start_storing() {
@@ -72,7 +74,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         let _storing = StopStoring(flight);
         // Before it is asked: a future that is dropped meanwhile may have set it.
         self.claimed = number;
-        let added = self.door.add::<I>(&mark, timeout).await;
+        let added = self.door.add::<I>(&mark, timeout, &lineage).await;
         if !matches!(added, Ok(true)) {
             self.claimed = 0;
         }

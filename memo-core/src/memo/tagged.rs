@@ -1,11 +1,12 @@
 //! `tags = […]`: a call's door with the tags that follow from its arguments.
 
-use super::door::{Door, Fetched, MakeDoor};
+use super::door::{Door, Fetched, Lineage, MakeDoor};
 use super::function::Function;
 use super::io::Io;
 use super::note::{Facts, Notes};
 use crate::Error;
 use crate::explain::SharedState;
+use crate::invalidations::Name;
 #[cfg(feature = "shared")]
 use crate::key::Key;
 use crate::local::Gone;
@@ -62,21 +63,35 @@ impl<V, D: Door<V>> Door<V> for Tagged<Tags, D> {
         self.door.fetch::<I>(function)
     }
 
+    fn since<I: Io>(&self) -> impl Future<Output = u64> + Send {
+        self.door.since::<I>()
+    }
+
     fn store<I: Io>(
         &self,
         value: &V,
         timeout: Option<Duration>,
         cost: Duration,
-    ) -> impl Future<Output = Result<(), Error>> + Send {
-        self.door.store::<I>(value, timeout, cost)
+        lineage: &Lineage,
+    ) -> impl Future<Output = Result<bool, Error>> + Send {
+        self.door.store::<I>(value, timeout, cost, lineage)
     }
 
-    fn add<I: Io>(&self, value: &V, timeout: Option<Duration>) -> impl Future<Output = Result<bool, Error>> + Send {
-        self.door.add::<I>(value, timeout)
+    fn add<I: Io>(
+        &self,
+        value: &V,
+        timeout: Option<Duration>,
+        lineage: &Lineage,
+    ) -> impl Future<Output = Result<bool, Error>> + Send {
+        self.door.add::<I>(value, timeout, lineage)
     }
 
     fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send {
         self.door.remove::<I>()
+    }
+
+    fn invalidate<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send {
+        self.door.invalidate::<I>()
     }
 
     fn explain<I: Io>(&self, is_valid: impl Fn(&V) -> bool + Send) -> impl Future<Output = SharedState> + Send {
@@ -86,6 +101,10 @@ impl<V, D: Door<V>> Door<V> for Tagged<Tags, D> {
     #[cfg(feature = "shared")]
     fn key(&self) -> Option<&Key> {
         self.door.key()
+    }
+
+    fn names(&self) -> Option<[Name; 3]> {
+        self.door.names()
     }
 
     fn add_tags(&self, tags: &mut Tags) {

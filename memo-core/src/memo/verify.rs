@@ -6,7 +6,7 @@ use super::cell::Instance;
 use super::door::{Door, MakeDoor};
 use super::function::Function;
 use super::guard::{Guard, asked};
-use super::io::Tasks;
+use super::io::{Blocking, Tasks, ready};
 use super::keep::Keep;
 use crate::lookup::Parts;
 use crate::outcome::Outcome;
@@ -143,6 +143,7 @@ where
         body: impl FnOnce() -> O::Return,
         keep: impl FnOnce(&O::Value) -> A,
     ) -> O::Return {
+        ready(self.guard.begin::<Blocking>());
         let (returned, cost) = self.guard.load(|| {
             let _verifying = Verifying::enter();
             body()
@@ -159,6 +160,7 @@ where
         body: impl Future<Output = O::Return>,
         keep: impl FnOnce(&O::Value) -> A,
     ) -> O::Return {
+        self.guard.begin::<Tasks>().await;
         let (returned, cost) = self.guard.load_async(verifying(body)).await;
         let (returned, guard) = self.settle(returned);
         let Some(guard) = guard else { return returned };

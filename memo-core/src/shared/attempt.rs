@@ -1,6 +1,7 @@
 //! An operation on a cache, with what its failure means: whether it is tried at all, what the breaker learns of it, and
 //! what is owed if it was an invalidation.
 
+use super::invalidation::function_name;
 use super::link::Linked;
 use super::owed::MOST;
 use super::recovery::may_succeed_later;
@@ -50,7 +51,12 @@ impl Linked {
     /// Drops the entry of a key. Where that fails it is owed, until `until`. Whether there was one.
     pub(crate) async fn invalidate<I: Io>(&self, key: &Key, until: Tick) -> Result<bool, Error> {
         let before = self.owed.now();
-        let removed = self.through("removing", key.text(), I::remove(&*self.cache, key.text())).await;
+        let keys = [key.text()];
+        let what = self.invalidation(&keys, &[]);
+        let removed = self.through("removing", key.text(), I::invalidate(&*self.cache, &what)).await.map(|done| {
+            self.heard_back(&[], done.sequence);
+            done.removed > 0
+        });
         match &removed {
             Ok(_) => self.owed.settle_key(key.text(), before),
             Err(error) if may_succeed_later(error) => {
@@ -64,10 +70,16 @@ impl Linked {
         removed
     }
 
-    /// Drops every entry of a prefix. Where that fails it is owed, until `until`.
-    pub(crate) async fn clear<I: Io>(&self, prefix: &Prefix, until: Tick) -> Result<u64, Error> {
+    /// Voids every entry of a prefix. Where that fails it is owed, until `until`.
+    pub(crate) async fn clear<I: Io>(&self, prefix: &Prefix, until: Tick) -> Result<(), Error> {
         let before = self.owed.now();
-        let cleared = self.through("clearing", prefix.as_str(), I::clear(&*self.cache, prefix.as_str())).await;
+        let cleared = match self.void::<I>(prefix.as_str(), &function_name(prefix.as_str())).await {
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                let all = I::clear(&*self.cache, prefix.as_str());
+                self.through("clearing", prefix.as_str(), all).await.map(drop)
+            }
+            voided => voided,
+        };
         match &cleared {
             Ok(_) => self.owed.settle_function(prefix.as_str(), before),
             Err(error) if may_succeed_later(error) => {
@@ -78,6 +90,31 @@ impl Linked {
             Err(_) => {}
         }
         cleared
+    }
+
+    /// Voids every entry of a tag, by the name that backends know. Where that fails it is owed.
+    pub(crate) async fn invalidate_tag<I: Io>(&self, name: &str) -> Result<(), Error> {
+        let before = self.owed.now();
+        let voided = self.void::<I>(name, name).await;
+        match &voided {
+            Ok(()) => self.owed.settle_key(name, before),
+            Err(error) if may_succeed_later(error) => {
+                self.owed.add_tag(name);
+                self.recovery.start(&self.link);
+                return Err(self.owing(&format_args!("the tag {}", &name[2..]), error, true));
+            }
+            Err(_) => {}
+        }
+        voided
+    }
+
+    /// Has an invalidation recorded under a name.
+    async fn void<I: Io>(&self, object: &str, name: &str) -> Result<(), Error> {
+        let names = [name];
+        let what = self.invalidation(&[], &names);
+        let done = self.through("invalidating", object, I::invalidate(&*self.cache, &what)).await?;
+        self.heard_back(&names, done.sequence);
+        Ok(())
     }
 
     fn name(&self) -> &'static str {

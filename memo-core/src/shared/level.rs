@@ -7,12 +7,14 @@ use super::link::Linked;
 use super::value;
 use crate::clock;
 use crate::explain::SharedState;
+use crate::invalidations::Name;
 use crate::key::{Digest, Key};
 use crate::lookup::{Borrowed, SerializeParts};
-use crate::memo::door::{Door, Fetched, MakeDoor, Shared};
+use crate::memo::door::{Door, Fetched, Lineage, MakeDoor, Shared};
 use crate::memo::{Function, Instance, Io};
 use crate::outcome::Outcome;
 use crate::stats::Count;
+use crate::tags::Tags;
 use crate::{Error, ErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -68,6 +70,9 @@ where
 
     fn make(&self, function: &'static Function, parts: P) -> SharedDoor<V, C> {
         let open = self.key(function, parts).and_then(|key| Ok((source(function)?, key)));
+        if let Ok((linked, _)) = &open {
+            linked.listen();
+        }
         SharedDoor { open, function, types: PhantomData }
     }
 }
@@ -114,7 +119,11 @@ where
         let want = if function.local { Want::BytesAndTimeToLive } else { Want::Bytes };
         let asked = I::read(&*linked.cache, key.text(), want, |found| read::<V, C>(key, &found));
         match linked.entry("reading", key, asked).await {
-            Ok(Some(Ok(value))) => Fetched::Value(value),
+            Ok(Some(Ok((value, lineage)))) => match linked.is_void::<I>(key, &lineage).await {
+                Ok(false) => Fetched::Value(Shared { tags: lineage.tags, ..value }),
+                Ok(true) => Fetched::Nothing,
+                Err(error) => Fetched::Failed(error),
+            },
             Ok(Some(Err(reject))) => {
                 function.count(Count::Rejected);
                 tracing::warn!(function = function.name, reason = reject.reason(), "a stored entry can't be used");
@@ -125,16 +134,31 @@ where
         }
     }
 
-    async fn store<I: Io>(&self, value: &V, timeout: Option<Duration>, cost: Duration) -> Result<(), Error> {
-        let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
-        let bytes = value::to_bytes::<V, C>(key.text(), value, timeout, cost)?;
-        self.function.stores_for(timeout);
-        linked.entry("storing", key, I::set(&*linked.cache, key.text(), &bytes, timeout)).await
+    async fn since<I: Io>(&self) -> u64 {
+        match &self.open {
+            Ok((linked, _)) => linked.since::<I>().await,
+            Err(_) => 0,
+        }
     }
 
-    async fn add<I: Io>(&self, value: &V, timeout: Option<Duration>) -> Result<bool, Error> {
+    async fn store<I: Io>(
+        &self,
+        value: &V,
+        timeout: Option<Duration>,
+        cost: Duration,
+        lineage: &Lineage,
+    ) -> Result<bool, Error> {
         let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
-        let bytes = value::to_bytes::<V, C>(key.text(), value, timeout, Duration::ZERO)?;
+        linked.can_tag(key, lineage)?;
+        let bytes = value::to_bytes::<V, C>(key.text(), value, timeout, cost, lineage)?;
+        self.function.stores_for(timeout);
+        linked.store::<I>(key, &bytes, timeout, lineage, cost).await
+    }
+
+    async fn add<I: Io>(&self, value: &V, timeout: Option<Duration>, lineage: &Lineage) -> Result<bool, Error> {
+        let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
+        linked.can_tag(key, lineage)?;
+        let bytes = value::to_bytes::<V, C>(key.text(), value, timeout, Duration::ZERO, lineage)?;
         self.function.stores_for(timeout);
         linked.entry("adding", key, I::add(&*linked.cache, key.text(), &bytes, timeout)).await
     }
@@ -157,12 +181,21 @@ where
         let want = Want::BytesAndTimeToLive;
         let asked = I::read(&*linked.cache, key.text(), want, |found| read::<V, C>(key, &found));
         match linked.entry("reading", key, asked).await {
-            Ok(Some(Ok(found))) if !is_valid(&found.value) => SharedState::Refused { age: found.age },
-            Ok(Some(Ok(found))) => SharedState::Fresh { age: found.age, left: found.left },
+            Ok(Some(Ok((found, lineage)))) => match linked.is_void::<I>(key, &lineage).await {
+                Ok(true) => SharedState::Rejected { reason: "invalidated" },
+                Ok(false) if !is_valid(&found.value) => SharedState::Refused { age: found.age },
+                Ok(false) => SharedState::Fresh { age: found.age, left: found.left },
+                Err(error) => SharedState::Failed(error),
+            },
             Ok(Some(Err(reject))) => SharedState::Rejected { reason: reject.reason() },
             Ok(None) => SharedState::Nothing,
             Err(error) => SharedState::Failed(error),
         }
+    }
+
+    fn names(&self) -> Option<[Name; 3]> {
+        let (linked, key) = self.open.as_ref().ok()?;
+        Some([Name::key(key.text()), Name::function(key.prefix()), Name::link(linked.id())])
     }
 
     fn key(&self) -> Option<&Key> {
@@ -171,7 +204,10 @@ where
 }
 
 /// The value in stored bytes, or why they are no hit.
-fn read<V: DeserializeOwned + 'static, C: Codec>(key: &Key, found: &Found<&[u8]>) -> Result<Shared<V>, Reject> {
+fn read<V: DeserializeOwned + 'static, C: Codec>(
+    key: &Key,
+    found: &Found<&[u8]>,
+) -> Result<(Shared<V>, Lineage), Reject> {
     let (value, header) = value::from_bytes::<V, C>(key.text(), found.bytes)?;
     let left = match found.time_to_live {
         TimeToLive::Left(left) => Some(left),
@@ -180,5 +216,6 @@ fn read<V: DeserializeOwned + 'static, C: Codec>(key: &Key, found: &Found<&[u8]>
         TimeToLive::Unknown => header.left(),
     };
     let age = Duration::from_millis(clock::wall_millis().saturating_sub(header.created));
-    Ok(Shared { value, age, left })
+    let lineage = Lineage { since: header.tag_sequence, tags: header.tags.iter().map(|tag| &**tag).collect() };
+    Ok((Shared { value, tags: Tags::default(), age, left }, lineage))
 }

@@ -7,6 +7,7 @@
 
 use super::breaker::Breaker;
 use super::cache::Cache;
+use super::coherence::Coherence;
 use super::owed::Owed;
 use super::recovery::Recovery;
 use crate::random;
@@ -31,6 +32,7 @@ pub(crate) struct Link {
     pub(super) breaker: Breaker,
     pub(super) owed: Owed,
     pub(super) recovery: Recovery,
+    pub(super) coherence: Coherence,
     /// Operations that were not tried.
     pub(super) skips: AtomicU64,
 }
@@ -59,10 +61,18 @@ impl Link {
             breaker: Breaker::new(),
             owed: Owed::default(),
             recovery: Recovery::default(),
+            coherence: Coherence::default(),
             skips: AtomicU64::new(0),
         });
         links.entry(address).or_default().push(Arc::clone(&link));
         link
+    }
+
+    /// All caches that are in use.
+    pub(super) fn all() -> Vec<Linked> {
+        let links = LINKS.read();
+        let links = links.iter().flat_map(HashMap::values).flatten();
+        links.filter_map(|link| Some(Linked { cache: link.cache()?, link: Arc::clone(link) })).collect()
     }
 
     /// A number that no other link has, in whatever process.
@@ -113,7 +123,7 @@ impl Deref for Linked {
 mod tests {
     use super::*;
     use crate::Error;
-    use crate::shared::cache::Capabilities;
+    use crate::shared::capabilities::Capabilities;
     use std::time::Duration;
 
     /// Without content, or with some.

@@ -33,6 +33,8 @@ pub(super) enum Known {
 pub(super) struct Mirror {
     seen: AtomicU64,
     known: AtomicU8,
+    /// No record and no floor is later.
+    newest: AtomicU64,
     records: RwLock<Kept>,
 }
 
@@ -85,7 +87,10 @@ impl Mirror {
     /// Invalidations of these names were recorded with this number.
     pub(super) fn note<'n>(&self, names: impl IntoIterator<Item = &'n str>, number: u64) {
         let mut records = self.records.write();
-        names.into_iter().for_each(|name| records.note(name, number));
+        names.into_iter().for_each(|name| {
+            records.note(name, number);
+            self.newest.fetch_max(number, Ordering::Release);
+        });
         drop(records);
         // After the records, so that who begins at this number finds them.
         self.see(number);
@@ -96,6 +101,8 @@ impl Mirror {
         let mut records = self.records.write();
         records.floor = records.floor.max(all.floor);
         all.records.iter().for_each(|(name, number)| records.note(name, *number));
+        let newest = all.records.iter().map(|(_, number)| *number).max().unwrap_or(0);
+        self.newest.fetch_max(newest.max(all.floor), Ordering::Release);
         drop(records);
         let is_whole = all.sequence >= self.seen();
         self.see(all.sequence);
@@ -116,11 +123,17 @@ impl Mirror {
     pub(super) fn began_again(&self, answer: &Records) {
         let mut records = self.records.write();
         records.floor = records.floor.max(answer.sequence);
+        self.newest.fetch_max(answer.sequence, Ordering::Release);
         drop(records);
         self.see(answer.sequence);
         // Not if the bus was lost meanwhile.
         let (lost, all) = (Known::Lost as u8, Known::All as u8);
         let _was_lost = self.known.compare_exchange(lost, all, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    /// Whether nothing is recorded after this number: then no entry of it is void.
+    pub(super) fn is_quiet_since(&self, since: u64) -> bool {
+        self.newest.load(Ordering::Acquire) <= since
     }
 
     /// Whether an entry of this number is void by one of these names, as far as is known.

@@ -48,13 +48,15 @@ enum What {
     Key { prefix: usize },
     /// The name is a prefix: every entry of a function.
     Function,
+    /// The name is that of a tag.
+    Tag,
 }
 
 impl Item {
     fn prefix(&self) -> &str {
         match self.what {
             What::Key { prefix } => &self.name[..prefix],
-            What::Function => &self.name,
+            What::Function | What::Tag => &self.name,
         }
     }
 }
@@ -63,6 +65,7 @@ impl Item {
 pub(crate) enum Due {
     Keys(Vec<(u64, Arc<str>)>),
     Function(u64, Arc<str>),
+    Tag(u64, Arc<str>),
 }
 
 impl Owed {
@@ -88,6 +91,11 @@ impl Owed {
             let queue = self.queue.lock();
             queue.numbers.contains_key(key) || queue.numbers.contains_key(prefix)
         }
+    }
+
+    /// Whether entries of this tag are to be taken for gone.
+    pub(crate) fn has_tag(&self, name: &str) -> bool {
+        self.queue.lock().numbers.contains_key(name)
     }
 
     /// The number that the next invalidation will have. Whoever applies one now settles what is owed up to here.
@@ -120,15 +128,25 @@ impl Owed {
         self.count.store(queue.by_number.len(), Ordering::Relaxed);
     }
 
+    /// Every entry of a tag is owed.
+    pub(crate) fn add_tag(&self, name: &str) {
+        let mut queue = self.queue.lock();
+        queue.add(name, What::Tag, Tick::NEVER);
+        self.count.store(queue.by_number.len(), Ordering::Relaxed);
+    }
+
     /// The oldest that are still of use; the others are dropped. How many keys at the most.
     pub(crate) fn due(&self, now: Tick, keys: usize) -> Option<Due> {
         let mut queue = self.queue.lock();
         self.drop_of(&mut queue, |item| item.until <= now);
         let (number, first) = queue.by_number.first_key_value()?;
-        if first.what == What::Function {
-            return Some(Due::Function(*number, Arc::clone(&first.name)));
+        match first.what {
+            What::Function => return Some(Due::Function(*number, Arc::clone(&first.name))),
+            What::Tag => return Some(Due::Tag(*number, Arc::clone(&first.name))),
+            What::Key { .. } => {}
         }
-        let keys = queue.by_number.iter().take_while(|(_, item)| item.what != What::Function).take(keys.min(BATCH));
+        let is_key = |(_, item): &(&u64, &Item)| matches!(item.what, What::Key { .. });
+        let keys = queue.by_number.iter().take_while(is_key).take(keys.min(BATCH));
         Some(Due::Keys(keys.map(|(number, item)| (*number, Arc::clone(&item.name))).collect()))
     }
 
@@ -190,7 +208,7 @@ impl Due {
     fn each(&self, mut tell: impl FnMut(u64)) {
         match self {
             Due::Keys(keys) => keys.iter().for_each(|(number, _)| tell(*number)),
-            Due::Function(number, _) => tell(*number),
+            Due::Function(number, _) | Due::Tag(number, _) => tell(*number),
         }
     }
 }
@@ -231,7 +249,7 @@ impl Queue {
     /// none if no function has two.
     fn merge_the_largest(&mut self) -> Option<Arc<str>> {
         let mut keys: HashMap<&str, usize, RandomState> = HashMap::default();
-        for item in self.by_number.values().filter(|item| item.what != What::Function) {
+        for item in self.by_number.values().filter(|item| matches!(item.what, What::Key { .. })) {
             *keys.entry(item.prefix()).or_default() += 1;
         }
         let (prefix, _) = keys.into_iter().max_by_key(|(_, keys)| *keys).filter(|(_, keys)| *keys > 1)?;
@@ -266,7 +284,7 @@ mod tests {
         match due {
             None => Vec::new(),
             Some(Due::Keys(keys)) => keys.iter().map(|(_, key)| &**key).collect(),
-            Some(Due::Function(_, prefix)) => vec![prefix],
+            Some(Due::Function(_, name) | Due::Tag(_, name)) => vec![name],
         }
     }
 
@@ -287,6 +305,19 @@ mod tests {
         }
         assert_eq!((owed.count(), owed.applied(), owed.dropped()), (0, 4, 0));
         assert!(!owed.has("b:", "b:7"));
+    }
+
+    #[test]
+    fn tags_are_owed_like_functions() {
+        let owed = Owed::default();
+        owed.add_key("a:", "a:1", Tick::NEVER, true);
+        owed.add_tag("t:x");
+        owed.add_tag("t:x");
+        assert!(owed.has_tag("t:x") && !owed.has_tag("t:y"));
+        owed.settle_key("a:1", owed.now());
+        let due = owed.due(NOW, usize::MAX).expect("the tag is owed");
+        assert!(matches!(&due, Due::Tag(_, name) if &**name == "t:x"));
+        assert_eq!((owed.take(&due), owed.count()), (1, 0));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use super::breaker::is_down;
 use super::cache::Cache;
+use super::invalidation::function_name;
 use super::link::Link;
 use super::owed::Due;
 use crate::clock::{self, Tick};
@@ -88,9 +89,13 @@ fn attempt(link: &Link, cache: &dyn Cache, keys: usize) -> Result<(), Error> {
         None => cache.get(ASKED).map(drop),
         Some(Due::Keys(keys)) => {
             let keys: Vec<&str> = keys.iter().map(|(_, key)| &**key).collect();
-            cache.remove_many(&keys).map(drop)
+            invalidate(link, cache, &keys, &[])
         }
-        Some(Due::Function(_, prefix)) => cache.clear(prefix).map(drop),
+        Some(Due::Function(_, prefix)) => match invalidate(link, cache, &[], &[&function_name(prefix)]) {
+            Err(error) if error.kind() == ErrorKind::Unsupported => cache.clear(prefix).map(drop),
+            done => done,
+        },
+        Some(Due::Tag(_, name)) => invalidate(link, cache, &[], &[name]),
     };
     if let Err(error) = &done
         && is_down(error)
@@ -112,6 +117,12 @@ fn attempt(link: &Link, cache: &dyn Cache, keys: usize) -> Result<(), Error> {
             Err(error)
         }
     }
+}
+
+fn invalidate(link: &Link, cache: &dyn Cache, keys: &[&str], names: &[&str]) -> Result<(), Error> {
+    let done = cache.invalidate(&link.invalidation(keys, names))?;
+    link.heard_back(names, done.sequence);
+    Ok(())
 }
 
 /// Whether an invalidation that failed so may succeed later.

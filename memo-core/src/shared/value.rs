@@ -2,6 +2,7 @@
 
 use super::codec::Codec;
 use super::entry::{self, Header, Reject};
+use crate::memo::door::Lineage;
 use crate::{Error, clock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,13 +14,22 @@ pub(crate) fn to_bytes<V: Serialize + 'static, C: Codec>(
     value: &V,
     timeout: Option<Duration>,
     load_cost: Duration,
+    lineage: &Lineage,
 ) -> Result<Vec<u8>, Error> {
     let created = clock::wall_millis();
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let fresh_until = timeout.map(|timeout| created.saturating_add(millis(timeout)));
     let schema = entry::schema_of::<V>();
-    let header =
-        Header { codec: C::ID, schema, created, fresh_until, keep_until: fresh_until, load_cost, ..Header::default() };
+    let header = Header {
+        codec: C::ID,
+        schema,
+        created,
+        fresh_until,
+        keep_until: fresh_until,
+        load_cost,
+        tag_sequence: lineage.since,
+        tags: lineage.tags.iter().map(ToOwned::to_owned).collect(),
+    };
     entry::write(key, &header, &mut |out| C::encode(value, out))
 }
 

@@ -39,8 +39,12 @@ pub struct Guard<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     pub(super) asked: Asked,
     /// The latest invalidation when this load began.
     stamp: u64,
+    /// The latest invalidation that the shared level knew of when the body began; `None` before.
+    since: Option<u64>,
     /// The tags that the body gave.
     tags: Tags,
+    /// What the loaded value goes with, once that is known.
+    marks: Option<Arc<Marks>>,
     /// The number of the mark that a guard has set in the shared level for this run; 0 for none.
     pub(super) claimed: u64,
     /// When a guard's run began.
@@ -69,8 +73,9 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         asked: Asked,
     ) -> Self {
         let began = if O::ONCE { clock::now() } else { Tick::NEVER };
-        let (stamp, tags, flight) = (invalidations::latest(), Tags::default(), Some(flight));
-        Guard { function, memo, outcome, flight, door, refreshes, asked, stamp, tags, claimed: 0, began }
+        let flight = Some(flight);
+        let (stamp, since, tags, marks) = (invalidations::latest(), None, Tags::default(), None);
+        Guard { function, memo, outcome, flight, door, refreshes, asked, stamp, since, tags, marks, claimed: 0, began }
     }
 
     /// Asks the shared level, under the lead, so that one caller of a key asks.
@@ -104,6 +109,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     fn end_with(mut self, found: Shared<O::Value>) -> O::Return {
         shared_hit(self.function, &self.door, &found);
         let left = shorter(found.left, self.function.trusted_time());
+        self.tags.extend(&found.tags);
         let keeps = self.function.local && left != Some(Duration::ZERO);
         let marks = self.marks();
         context::inherit_from(marks.as_deref());
@@ -125,6 +131,9 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         body: impl FnOnce() -> O::Return,
         keep: impl FnOnce(&O::Value) -> A,
     ) -> O::Return {
+        if D::SHARED {
+            ready(self.begin::<Blocking>());
+        }
         let (returned, cost) = self.load(body);
         let keep = asked::<O, A>(&returned, keep);
         self.complete_now(returned, cost, keep)
@@ -157,6 +166,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         body: impl FnOnce() -> O::Return,
         keep: impl FnOnce(&O::Value) -> A,
     ) -> (O::Return, Result<(), Error>) {
+        ready(self.begin::<Blocking>());
         let (returned, cost) = self.load(body);
         let keep = asked::<O, A>(&returned, keep);
         ready(self.complete::<Blocking>(returned, cost, keep))
@@ -168,6 +178,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         body: impl Future<Output = O::Return>,
         keep: impl FnOnce(&O::Value) -> A,
     ) -> (O::Return, Result<(), Error>) {
+        self.begin::<Tasks>().await;
         let (returned, cost) = self.load_async(body).await;
         let keep = asked::<O, A>(&returned, keep);
         self.complete::<Tasks>(returned, cost, keep).await
@@ -193,16 +204,28 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         (returned, watch.elapsed())
     }
 
+    /// The body begins: what is invalidated from here on is newer than what it reads.
+    pub(super) async fn begin<I: Io>(&mut self) {
+        if D::SHARED && self.asked != Asked::Failed {
+            self.since = Some(self.door.since::<I>().await);
+        }
+    }
+
     /// What the value that this load brought goes with.
-    fn marks(&mut self) -> Option<Arc<Marks>> {
-        let mut tags = std::mem::take(&mut self.tags);
-        self.door.add_tags(&mut tags);
-        Marks::new(self.stamp, &[], tags)
+    pub(super) fn marks(&mut self) -> Option<Arc<Marks>> {
+        if self.marks.is_none() {
+            let mut tags = std::mem::take(&mut self.tags);
+            self.door.add_tags(&mut tags);
+            let names = self.door.names();
+            self.marks = Marks::new(self.stamp, names.as_ref().map_or(&[], |names| names.as_slice()), tags);
+        }
+        self.marks.clone()
     }
 
     /// Stores a value that a caller brought, as a load that took no time. One that is not to be kept drops the one
     /// before.
     pub(super) async fn put<I: Io>(mut self, value: O::Value, keep: Keep) -> Result<(), Error> {
+        self.begin::<I>().await;
         let (entry, stored) = match keep.0 {
             Some(fresh) => self.store::<I>(&value, fresh, Duration::ZERO).await,
             None => (None, self.forget::<I>().await),

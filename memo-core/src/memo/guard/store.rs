@@ -5,11 +5,12 @@ use crate::Error;
 use crate::clock::{self, Tick};
 use crate::local::Entry;
 use crate::memo::call::MemoKey;
-use crate::memo::door::Door;
+use crate::memo::door::{Door, Lineage};
 use crate::memo::flight::Flight;
 use crate::memo::io::Io;
 use crate::memo::keep::Fresh;
 use crate::outcome::Outcome;
+use crate::stats::Count;
 use std::time::Duration;
 
 impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
@@ -47,7 +48,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     /// Stores in the shared level; the entry for the local one, and whether the shared one took the value.
     pub(in crate::memo) async fn store<I: Io>(
-        &self,
+        &mut self,
         value: &O::Value,
         fresh: Fresh,
         cost: Duration,
@@ -56,7 +57,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
             Ok(timeout) => timeout,
             Err(error) => return (None, Err(error)),
         };
-        let mut stored = Ok(());
+        let mut stored = Ok(true);
         if D::SHARED && self.asked != Asked::Failed {
             stored = self.store_shared::<I>(value, timeout, cost).await;
             if let Err(error) = &stored {
@@ -66,24 +67,38 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         if D::SHARED && !self.function.local {
             self.outdate();
         }
-        (self.local_entry(value, timeout), stored)
+        match stored {
+            // Another process has invalidated it meanwhile.
+            Ok(false) => {
+                self.function.count(Count::Discarded);
+                (None, Ok(()))
+            }
+            stored => (self.local_entry(value, timeout), stored.map(drop)),
+        }
+    }
+
+    /// What the loaded value goes with in the shared level.
+    pub(in crate::memo) fn lineage(&mut self) -> Lineage {
+        let tags = self.marks().map(|marks| marks.tags().clone()).unwrap_or_default();
+        Lineage { since: self.since.unwrap_or(0), tags }
     }
 
     /// Writes under the flight's announcement, so that whoever dooms this load waits for the write to be over and
     /// removes what it wrote.
     async fn store_shared<I: Io>(
-        &self,
+        &mut self,
         value: &O::Value,
         timeout: Option<Duration>,
         cost: Duration,
-    ) -> Result<(), Error> {
-        let Some(flight) = &self.flight else { return Ok(()) };
+    ) -> Result<bool, Error> {
+        let lineage = self.lineage();
+        let Some(flight) = &self.flight else { return Ok(true) };
         I::stored(self.memo.flights.supersede(flight)).await?;
         if !flight.start_storing() {
-            return Ok(());
+            return Ok(true);
         }
         let _storing = StopStoring(flight);
-        self.door.store::<I>(value, timeout, cost).await
+        self.door.store::<I>(value, timeout, cost, &lineage).await
     }
 }
 

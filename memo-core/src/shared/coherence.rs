@@ -1,0 +1,216 @@
+//! What keeps processes that share a cache from using what another has invalidated.
+//!
+//! Each process listens to the cache's bus, if it has one. What is heard goes two ways: into the [mirror](super::mirror), by
+//! which entries of the shared level are judged, and into the [records of this process](crate::invalidations), by which those
+//! of local levels are.
+
+use super::bus::{Listener, Message, Snapshot, Subscription};
+use super::cache::Cache;
+use super::invalidation::{Invalidation, Records, Stored, function_name, tag_name};
+use super::link::{Link, Linked};
+use super::mirror::{Known, Mirror};
+use crate::invalidations::{self, Name};
+use crate::key::Key;
+use crate::memo::Io;
+use crate::memo::door::Lineage;
+use crate::{Error, ErrorKind};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+/// How long a tombstone stays. A load that took nearly as long is stored only if nothing at all was invalidated meanwhile.
+pub(super) const KEEP: Duration = Duration::from_secs(600);
+/// Until when the tombstones of all invalidations that came during a load are surely there.
+const SURELY_KEPT: Duration = Duration::from_secs(540);
+
+/// What a link knows of invalidations, and what it hears them by.
+#[derive(Default)]
+pub(super) struct Coherence {
+    pub(super) mirror: Mirror,
+    subscription: OnceLock<Option<Subscription>>,
+}
+
+/// Hears the bus for a link.
+struct Ear {
+    link: Weak<Link>,
+    /// The link's own messages tell it nothing.
+    id: u64,
+}
+
+impl Ear {
+    /// Whatever is in front of the cache in this process is in doubt.
+    fn drop_local(&self) {
+        invalidations::record([Name::link(self.id)]);
+    }
+}
+
+// The mirror first: a load that begins once the process has recorded an invalidation must find it there.
+impl Listener for Ear {
+    fn connected(&self, all: &Snapshot) {
+        let Some(link) = self.link.upgrade() else { return };
+        link.coherence.mirror.connected(all);
+        self.drop_local();
+    }
+
+    fn lost(&self) {
+        let Some(link) = self.link.upgrade() else { return };
+        link.coherence.mirror.disconnected();
+    }
+
+    fn message(&self, bytes: &[u8]) {
+        let Some(link) = self.link.upgrade() else { return };
+        let mirror = &link.coherence.mirror;
+        match Message::decode(bytes) {
+            Ok(message) if message.sender == self.id => mirror.see(message.sequence),
+            Ok(message) => {
+                mirror.note(message.names.iter().copied(), message.sequence);
+                let (keys, names) = (message.keys.iter(), message.names.iter());
+                let names = names.map(|name| Name::heard(name)).chain(keys.map(|key| Name::key(key)));
+                if message.sequence > 0 {
+                    invalidations::record(names);
+                }
+            }
+            Err(unreadable) => {
+                tracing::warn!(%unreadable, "a message of the bus is passed over: all that it may have meant is dropped");
+                mirror.missed();
+                self.drop_local();
+            }
+        }
+    }
+}
+
+/// Whether a backend can tell others of an invalidated function or tag.
+pub(super) fn numbers(cache: &dyn Cache) -> bool {
+    let capabilities = cache.capabilities();
+    capabilities.increment || capabilities.conditional
+}
+
+impl Link {
+    /// What one invalidation says, by this link.
+    pub(super) fn invalidation<'a>(&self, keys: &'a [&'a str], names: &'a [&'a str]) -> Invalidation<'a> {
+        Invalidation { keys, names, seen: self.coherence.mirror.seen(), sender: self.id(), keep: KEEP }
+    }
+
+    /// An invalidation of these names got this number.
+    pub(super) fn heard_back(&self, names: &[&str], number: u64) {
+        self.coherence.mirror.note(names.iter().copied(), number);
+    }
+}
+
+impl Linked {
+    /// Begins to listen to the cache's bus, the first time.
+    #[inline]
+    pub(super) fn listen(&self) {
+        if self.coherence.subscription.get().is_none() {
+            self.subscribe();
+        }
+    }
+
+    #[cold]
+    fn subscribe(&self) {
+        self.coherence.subscription.get_or_init(|| {
+            let ear = Ear { link: Arc::downgrade(&self.link), id: self.id() };
+            // Without one, records are asked for at each hit: slower, and as right.
+            let refused = |error: &Error| tracing::error!(%error, "no messages from other processes will be heard");
+            self.cache.subscribe(Arc::new(ear)).inspect_err(refused).ok().flatten()
+        });
+    }
+
+    /// The number of the latest invalidation, for a load that begins now. One that is too low is safe: then the value is
+    /// taken for older than it is.
+    pub(crate) async fn since<I: Io>(&self) -> u64 {
+        if self.coherence.mirror.known() != Known::All {
+            // Where that fails, so will storing.
+            let _asked = self.ask::<I>(&[]).await;
+        }
+        self.coherence.mirror.seen()
+    }
+
+    /// Asks the cache for its records of these names.
+    async fn ask<I: Io>(&self, names: &[&str]) -> Result<Records, Error> {
+        let mirror = &self.coherence.mirror;
+        let was_lost = mirror.known() == Known::Lost;
+        let asked = I::records(&*self.cache, names, mirror.seen());
+        let records = self.through("looking for invalidations", "of entries", asked).await?;
+        if was_lost {
+            mirror.began_again(&records);
+        }
+        mirror.see(records.sequence);
+        Ok(records)
+    }
+
+    /// Whether an entry that this number and these tags stand in is void, since its function or one of its tags was invalidated
+    /// after its load began.
+    pub(crate) async fn is_void<I: Io>(&self, key: &Key, lineage: &Lineage) -> Result<bool, Error> {
+        let mirror = &self.coherence.mirror;
+        if self.owed.count() > 0 && lineage.tags.iter().any(|tag| self.owed.has_tag(&tag_name(tag))) {
+            return Ok(true);
+        }
+        // Who wrote it has seen this number, so it was given.
+        mirror.see(lineage.since);
+        if mirror.known() == Known::All && mirror.is_quiet_since(lineage.since) {
+            return Ok(false);
+        }
+        let tags: Vec<String> = lineage.tags.iter().map(tag_name).collect();
+        let function = function_name(key.prefix());
+        let names = std::iter::once(&*function).chain(tags.iter().map(|tag| &**tag));
+        if mirror.known() == Known::All {
+            return Ok(mirror.is_void(lineage.since, names));
+        }
+        let names: Vec<&str> = names.collect();
+        let was_lost = mirror.known() == Known::Lost;
+        let records = self.ask::<I>(&names).await?;
+        let newest = records.numbers.iter().copied().max().unwrap_or(0);
+        Ok(lineage.since < newest || (was_lost && lineage.since < records.sequence))
+    }
+
+    /// Stores an entry unless it is void already. Whether the cache took it.
+    pub(crate) async fn store<I: Io>(
+        &self,
+        key: &Key,
+        bytes: &[u8],
+        timeout: Option<Duration>,
+        lineage: &Lineage,
+        cost: Duration,
+    ) -> Result<bool, Error> {
+        let mirror = &self.coherence.mirror;
+        if cost > SURELY_KEPT && self.ask::<I>(&[]).await?.sequence != lineage.since {
+            return Ok(false);
+        }
+        if mirror.known() == Known::All && self.is_void::<I>(key, lineage).await? {
+            return Ok(false);
+        }
+        let stored = I::store(&*self.cache, key.text(), bytes, timeout, lineage.since);
+        Ok(match self.entry("storing", key, stored).await? {
+            Stored::Stored => true,
+            Stored::Refused { sequence } => {
+                mirror.see(sequence);
+                false
+            }
+        })
+    }
+
+    /// Refuses to store a value with tags where nobody could invalidate them.
+    pub(crate) fn can_tag(&self, key: &Key, lineage: &Lineage) -> Result<(), Error> {
+        if lineage.tags.is_empty() || numbers(&*self.cache) {
+            return Ok(());
+        }
+        let attempted = format!("storing {key} with its tags on the {} cache", self.cache.capabilities().name);
+        Err(Error::new(ErrorKind::Unsupported, attempted)
+            .advise("this backend can't count, so nobody could invalidate them there; use another, or no tags"))
+    }
+}
+
+/// Invalidates a tag in each cache that a function of this program uses, or that this process has used.
+pub(crate) async fn invalidate_tag<I: Io>(tag: &str) -> Result<(), Error> {
+    let name = tag_name(tag);
+    let mut all = Ok(());
+    for linked in super::everywhere::all() {
+        let done = match linked.invalidate_tag::<I>(&name).await {
+            // No value with a tag was ever stored there.
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
+            done => done,
+        };
+        all = all.and(done);
+    }
+    all
+}
