@@ -157,9 +157,10 @@ impl ByUse {
 
     /// Puts a node in the place of another that is as heavy.
     pub(super) fn replace(&mut self, old: Node, new: Node) {
-        new.head().queue.store(old.head().queue.load(Ordering::Relaxed), Ordering::Relaxed);
-        new.head().since.store(old.head().since.load(Ordering::Relaxed), Ordering::Relaxed);
-        new.head().set_uses(old.head().uses());
+        let (old_head, head) = (old.head(), new.head());
+        head.queue.store(old_head.queue.load(Ordering::Relaxed), Ordering::Relaxed);
+        head.since.store(old_head.since.load(Ordering::Relaxed), Ordering::Relaxed);
+        head.set_uses(old_head.uses());
         if is_small(old) { self.small.replace(old, new) } else { self.main.replace(old, new) }
     }
 

@@ -219,6 +219,21 @@ fn weights_are_bounded_together() {
 }
 
 #[test]
+fn an_entry_that_is_loaded_again_is_worth_what_that_cost() {
+    let local = Local::new(Bound::Entries(NonZeroUsize::new(10).expect("not zero")), None, true);
+    let load = |key: u32, cost: Duration| {
+        let pin = epoch::pin();
+        drop(local.engine().insert(&pin, hash(&key), local.node(hash(&key), key, fresh(key), cost)));
+    };
+    let (dear, cheap) = (Duration::from_millis(100), Duration::from_micros(1));
+    (0..10).for_each(|key| load(key, if key == 3 { cheap } else { dear }));
+    load(3, dear);
+    load(4, cheap);
+    (10..13).for_each(|key| load(key, dear));
+    assert_eq!((found(&local, 3), found(&local, 4)), (Some(3), None));
+}
+
+#[test]
 fn readers_and_writers_meet() {
     #[derive(Clone)]
     struct Whole(Box<u32>, Box<u32>);
