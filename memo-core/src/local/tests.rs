@@ -219,6 +219,62 @@ fn weights_are_bounded_together() {
 }
 
 #[test]
+fn weights_may_be_as_large_as_they_can_be_told() {
+    for by_cost in [false, true] {
+        let bound = Bound::Weight(NonZeroU64::MAX);
+        let local = Local::new(bound, Some(|value: &u64| *value), by_cost);
+        for round in 0..20 {
+            for key in 0..10 {
+                store(&local, key, fresh((1 << 60) + round));
+                found(&local, key);
+            }
+        }
+        assert_eq!((local.engine().len(), local.weight() >> 60), (7, 7), "by cost: {by_cost}");
+    }
+}
+
+/// Calls of a function with these keys, each of which loads what is not there; how many were hits.
+fn hits(local: &Local<u32, u32>, keys: impl IntoIterator<Item = u32>) -> usize {
+    let mut hits = 0;
+    for key in keys {
+        match found(local, key) {
+            Some(_) => hits += 1,
+            None => _ = store(local, key, fresh(key)),
+        }
+    }
+    hits
+}
+
+#[test]
+fn a_loop_over_more_than_there_is_room_for_hits_all_the_same() {
+    let local = bounded(500);
+    let rounds = |n: u32| (0..n).flat_map(|_| 0..1_000);
+    hits(&local, rounds(10));
+    let hits = hits(&local, rounds(10));
+    assert!(hits > 4_000, "{hits} of 10,000, of which 5,000 can be");
+}
+
+#[test]
+fn a_scan_does_not_empty_what_is_in_use() {
+    let local = bounded(1_000);
+    let working = |n: u32| (0..n).flat_map(|_| 0..500);
+    hits(&local, working(10));
+    hits(&local, 10_000..30_000);
+    let hits = hits(&local, working(1));
+    assert!(hits > 450, "{hits} of 500 are left");
+}
+
+#[test]
+fn what_is_used_now_takes_the_place_of_what_was() {
+    let local = bounded(1_000);
+    let working = |first: u32, n: u32| (0..n).flat_map(move |_| first..first + 900);
+    hits(&local, working(0, 20));
+    hits(&local, working(10_000, 20));
+    let hits = hits(&local, working(10_000, 1));
+    assert!(hits > 850, "{hits} of 900");
+}
+
+#[test]
 fn an_entry_that_is_loaded_again_is_worth_what_that_cost() {
     let local = Local::new(Bound::Entries(NonZeroUsize::new(10).expect("not zero")), None, true);
     let load = |key: u32, cost: Duration| {
