@@ -95,6 +95,47 @@ fn expired_entries_are_swept_out_as_others_are_stored() {
 }
 
 #[test]
+fn a_sweep_whose_table_is_replaced_leaves_nothing_behind() {
+    let local = Local::new(Bound::Weight(NonZeroU64::MAX), Some(|_: &u32| 1), false);
+    let (expired, engine) = (clock::now(), local.engine());
+    let store = |hash: u64, key: u32| {
+        let entry = Entry { value: 0, created: expired, deadline: expired };
+        drop(engine.insert(&epoch::pin(), hash, local.node(hash, key, entry, Duration::ZERO)));
+    };
+    // In all parts of a table, more than are looked at under one pin.
+    (0..10_000).for_each(|key| store(u64::from(key) << 18, key));
+    let mut first = engine.sweep(expired);
+    while engine.len() > 0 {
+        assert!(first.some(&epoch::pin()).is_some());
+    }
+    // At the end of the table, which the first one has passed and the second one has not reached.
+    store(u64::from(u32::MAX), 10_000);
+    let mut second = engine.sweep(expired);
+    assert!(second.some(&epoch::pin()).is_some_and(|some| some.is_empty()));
+    let room = engine.room();
+    while first.some(&epoch::pin()).is_some() {}
+    assert!(engine.room() < room / 8, "it gives memory back");
+    while second.some(&epoch::pin()).is_some() {}
+    let mut third = engine.sweep(expired);
+    while third.some(&epoch::pin()).is_some() {}
+    assert_eq!(engine.len(), 0);
+}
+
+#[test]
+fn a_sweep_that_ends_too_early_is_taken_up_again() {
+    let local = Local::new(Bound::None, None, false);
+    let expired = clock::now();
+    for key in 0..10_000 {
+        store(&local, key, Entry { value: 0, created: expired, deadline: expired });
+    }
+    assert!(local.engine().sweep(expired).some(&epoch::pin()).is_some(), "and what used it panicked");
+    assert!(local.engine().len() > 0 && local.engine().earliest() <= expired);
+    let mut sweep = local.engine().sweep(expired);
+    while sweep.some(&epoch::pin()).is_some() {}
+    assert_eq!(local.engine().len(), 0);
+}
+
+#[test]
 fn a_new_entry_takes_the_place_of_the_old_one() {
     for local in [bounded(4), Local::new(Bound::None, None, false)] {
         for round in 0..100 {
