@@ -11,8 +11,8 @@ pub use crate::memo::spawn::{AnyPack, Pack, Sends, Sent, found, unseen, whole};
 pub use crate::memo::thread;
 pub use crate::memo::{
     Begun, Blocking, Function, Guard, Instance, Io, Keep, LocalOnly, Note, Noted, Open, Operation, Registered, Settled,
-    Started, Tagged, Tasks, comparable, count_bypass, invalidate_all_local, keep_for, key_type, operation, put, ready,
-    refresh, start, valid_if, verify, verify_due,
+    Started, Tagged, Tasks, comparable, count_bypass, evictions, invalidate_all_local, keep_for, key_type, operation,
+    put, ready, refresh, start, valid_if, verify, verify_due,
 };
 pub use crate::outcome::{AnyOnce, AnyResult, AnyReturn, MaybeNone, Outcome, Returns, once_plain, storing_errors};
 pub use crate::tags::Tags;

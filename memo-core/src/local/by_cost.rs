@@ -104,9 +104,13 @@ impl ByCost {
         self.queue_of(node).remove(node);
     }
 
+    /// Puts a node in the queue of another, as what it is worth itself: it was loaded anew, at a cost of its own.
     pub(super) fn replace(&mut self, old: Node, new: Node) {
-        new.set_worth(old.worth());
-        self.queue_of(old).rings[usize::from(class_of(old))].replace(old, new);
+        new.head().set_uses(old.head().uses());
+        let now = self.time.now();
+        let queue = self.queue_of(old);
+        queue.remove(old);
+        queue.push(new, now);
     }
 
     pub(super) fn shrink(&mut self) {

@@ -21,8 +21,6 @@ use super::queued::{Coming, MAIN, SMALL, Time, is_small};
 use super::ring::Ring;
 use std::sync::atomic::Ordering;
 
-/// Parts of a unit of weight, for the target.
-const ONE: u64 = 1024;
 /// Uses in the small queue that lead to the main one.
 const USES_TO_STAY: u8 = 2;
 
@@ -32,8 +30,8 @@ pub(super) struct ByUse {
     small_weight: u64,
     main_weight: u64,
     max: u64,
-    /// What the small queue should weigh, in parts.
-    target: u64,
+    /// What the small queue should weigh. It moves by parts of a unit, and weights may be as large as `u64` is.
+    target: f64,
     ghosts: Ghosts,
     time: Time,
 }
@@ -41,15 +39,13 @@ pub(super) struct ByUse {
 impl ByUse {
     /// For `max` entries, or for as many as weigh that together.
     pub(super) fn new(max: u64, weighs: bool) -> Self {
-        // Beyond, parts would overflow, and nobody has so much memory.
-        let max = max.min(u64::MAX / ONE / 4);
         ByUse {
             small: Ring::default(),
             main: Ring::default(),
             small_weight: 0,
             main_weight: 0,
             max,
-            target: part(max, 20),
+            target: part(max, 20.0),
             ghosts: Ghosts::default(),
             time: Time::new(max, weighs),
         }
@@ -62,7 +58,7 @@ impl ByUse {
         if let Some(oldest) = self.small.oldest()
             && away <= 2 * self.time.age(oldest)
         {
-            self.target = (self.target + ONE / 4 * node.weight()).min(part(self.max, 2));
+            self.target = (self.target + float(node.weight()) / 4.0).min(part(self.max, 2.0));
         }
         let to_main = !is_full || self.unused_in_main().is_none_or(|victim| self.time.age(victim) >= 2 * away);
         Coming { to_main }
@@ -78,7 +74,7 @@ impl ByUse {
         self.small_weight += node.weight();
         self.small.push(node);
         // As long as there is room, what the small queue has none for fills the main one.
-        while self.small_weight.saturating_mul(ONE) > self.target && self.small_weight + self.main_weight < self.max {
+        while float(self.small_weight) > self.target && self.small_weight + self.main_weight < self.max {
             let Some(oldest) = self.pop_small() else { break };
             self.push_main(oldest);
         }
@@ -93,7 +89,7 @@ impl ByUse {
     }
 
     fn evict_any(&mut self) -> Option<Node> {
-        if self.small_weight.saturating_mul(ONE) >= self.target || self.main.len() == 0 {
+        if float(self.small_weight) >= self.target || self.main.len() == 0 {
             while let Some(node) = self.pop_small() {
                 let head = node.head();
                 if head.uses() < USES_TO_STAY {
@@ -104,7 +100,7 @@ impl ByUse {
                 head.set_uses(0);
                 head.since.store(self.time.now(), Ordering::Relaxed);
                 self.push_main(node);
-                if self.main_weight.saturating_mul(ONE) + self.target > self.max * ONE {
+                if float(self.main_weight) + self.target > float(self.max) {
                     break;
                 }
             }
@@ -131,10 +127,9 @@ impl ByUse {
             if uses == 1 {
                 // Used once in a whole round: were the main queue as much shorter as the small one is long, it might
                 // have been lost.
-                let main = (self.max * ONE).saturating_sub(self.target).max(ONE);
-                let less = u128::from(self.target) * u128::from(ONE * node.weight()) / u128::from(main);
-                let less = u64::try_from(less).unwrap_or(self.target);
-                self.target = self.target.saturating_sub(less).max(part(self.max, 50));
+                let main = (float(self.max) - self.target).max(1.0);
+                let less = self.target * float(node.weight()) / main;
+                self.target = (self.target - less).max(part(self.max, 50.0));
             }
             head.set_uses(uses - 1);
             head.since.store(self.time.now(), Ordering::Relaxed);
@@ -157,9 +152,10 @@ impl ByUse {
 
     /// Puts a node in the place of another that is as heavy.
     pub(super) fn replace(&mut self, old: Node, new: Node) {
-        new.head().queue.store(old.head().queue.load(Ordering::Relaxed), Ordering::Relaxed);
-        new.head().since.store(old.head().since.load(Ordering::Relaxed), Ordering::Relaxed);
-        new.head().set_uses(old.head().uses());
+        let (old_head, head) = (old.head(), new.head());
+        head.queue.store(old_head.queue.load(Ordering::Relaxed), Ordering::Relaxed);
+        head.since.store(old_head.since.load(Ordering::Relaxed), Ordering::Relaxed);
+        head.set_uses(old_head.uses());
         if is_small(old) { self.small.replace(old, new) } else { self.main.replace(old, new) }
     }
 
@@ -181,7 +177,13 @@ impl ByUse {
     }
 }
 
+/// A weight, to be compared with the target.
+#[expect(clippy::cast_precision_loss, reason = "what is lost of a weight so large is less than the target knows")]
+fn float(weight: u64) -> f64 {
+    weight as f64
+}
+
 /// One part in `of`, as a target.
-fn part(max: u64, of: u64) -> u64 {
-    (max * ONE / of).max(ONE)
+fn part(max: u64, of: f64) -> f64 {
+    (float(max) / of).max(1.0)
 }

@@ -5,6 +5,7 @@ use super::node::{Node, Owned, Types, in_shard};
 use super::policy::Bound;
 use super::seen::{Seen, Went};
 use super::shard::Shard;
+use super::sweep::Sweep;
 use crate::clock::{self, Tick};
 use crate::epoch::Pin;
 use std::any::Any;
@@ -83,7 +84,7 @@ impl Engine {
         let is = |other| unsafe { (self.types.have_one_key)(other, new) };
         let went = shard.store(pin, in_shard(hash), node, &is);
         if (went.evicted() > 0 || went.is_too_heavy()) && self.dropped_nothing() {
-            self.has_dropped.store(true, Ordering::Relaxed);
+            self.has_dropped_some();
         }
         went
     }
@@ -99,7 +100,7 @@ impl Engine {
         // SAFETY: it is of the engine's types.
         let has_key = |node| unsafe { (self.types.has_key)(node, key) };
         let removed = self.shard(hash).remove(pin, in_shard(hash), &has_key, is)?;
-        self.has_dropped.store(true, Ordering::Relaxed);
+        self.has_dropped_some();
         Some(removed)
     }
 
@@ -114,7 +115,7 @@ impl Engine {
         for shard in &self.shards {
             let taken = shard.remove_all(pin, is);
             if !taken.is_empty() {
-                self.has_dropped.store(true, Ordering::Relaxed);
+                self.has_dropped_some();
             }
             taken.into_iter().for_each(&mut *gone);
         }
@@ -140,22 +141,28 @@ impl Engine {
         }
     }
 
-    /// Drops what had expired by `now`, and frees what waits for that; when the next entry expires. Those who look for
-    /// entries and those who store some go on meanwhile.
-    pub(crate) fn sweep(&self, now: Tick) -> Tick {
-        for shard in &self.shards {
-            if shard.sweep(now) {
-                self.has_dropped.store(true, Ordering::Relaxed);
-            }
-        }
-        self.free_now();
+    /// Looks for what had expired by `now`, to take it out.
+    pub(crate) fn sweep(&self, now: Tick) -> Sweep<'_> {
+        Sweep::new(self, &self.shards, now)
+    }
+
+    pub(super) fn has_dropped_some(&self) {
+        self.has_dropped.store(true, Ordering::Relaxed);
+    }
+
+    /// When the next entry expires.
+    pub(crate) fn earliest(&self) -> Tick {
         self.shards.iter().map(Shard::earliest).min().unwrap_or(Tick::NEVER)
     }
 
     /// Frees what was removed and nobody reads any more, if that is worth it by now. For outside of all locks, since
     /// it runs the code of the owners of keys and values, and without a pin, or nothing is freed.
     pub(crate) fn free_sometimes(&self, hash: u64) {
-        self.shard(hash).free(self.types, false);
+        self.free_sometimes_of(self.shard(hash));
+    }
+
+    pub(super) fn free_sometimes_of(&self, shard: &Shard) {
+        shard.free(self.types, false);
     }
 
     /// Frees all that was removed and nobody reads any more.

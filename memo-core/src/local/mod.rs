@@ -12,6 +12,7 @@ mod queued;
 mod ring;
 mod seen;
 mod shard;
+mod sweep;
 mod table;
 mod thread;
 

@@ -150,3 +150,45 @@ fn a_value_that_was_removed_is_not_found_afterwards() {
         assert_eq!(level.engine().len(), 0);
     });
 }
+
+/// Drops what has expired, as the sweeper's thread does; the numbers of all that went.
+fn sweep(level: &Level) -> Vec<u32> {
+    let mut gone = Vec::new();
+    let mut sweep = level.engine().sweep(clock::now());
+    loop {
+        let pin = epoch::pin();
+        let Some(some) = sweep.some(&pin) else { break };
+        gone.extend(some.into_iter().map(|seen| level.gone(seen, Cause::Expired).value.clone().number));
+        drop(pin);
+        sweep.free_sometimes();
+    }
+    gone
+}
+
+#[test]
+fn what_has_expired_goes_once_and_nothing_is_overlooked() {
+    explore(|| {
+        let level = Arc::new(Level::new(Bound::None, None, false));
+        let expired = clock::now();
+        // All over a table that will be too large: the one that replaces it has them in other places.
+        let spread = |key: u32| u64::from(key) << 28;
+        let store = |key| {
+            let entry = Entry { value: Checked::new(key), created: expired, deadline: expired };
+            let node = level.node(spread(key), key, entry, Duration::ZERO);
+            drop(level.engine().insert(&epoch::pin(), spread(key), node));
+        };
+        (0..13).for_each(store);
+        let sweepers: Vec<_> = (0..2)
+            .map(|_| {
+                let level = Arc::clone(&level);
+                thread::spawn(move || sweep(&level))
+            })
+            .collect();
+        (13..15).for_each(store);
+        let mut gone: Vec<u32> = sweepers.into_iter().flat_map(|one| one.join().expect("no panic")).collect();
+        gone.extend(sweep(&level));
+        gone.sort_unstable();
+        assert!(gone.into_iter().eq(0..15));
+        assert_eq!(level.engine().len(), 0);
+    });
+}

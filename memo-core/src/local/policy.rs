@@ -5,7 +5,6 @@ use super::by_use::ByUse;
 use super::node::Node;
 use super::queued::Coming;
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::sync::atomic::Ordering;
 
 /// What says which entries of a shard go. Every node of the shard is in a queue of its.
 pub(super) enum Policy {
@@ -66,10 +65,6 @@ impl Policy {
 
     /// Puts a node in the place of another that is as heavy.
     pub(super) fn replace(&mut self, old: Node, new: Node) {
-        let (old_head, head) = (old.head(), new.head());
-        head.queue.store(old_head.queue.load(Ordering::Relaxed), Ordering::Relaxed);
-        head.since.store(old_head.since.load(Ordering::Relaxed), Ordering::Relaxed);
-        head.set_uses(old_head.uses());
         match self {
             Policy::ByUse(policy) => policy.replace(old, new),
             Policy::ByCost(policy) => policy.replace(old, new),

@@ -14,14 +14,18 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Removed nodes that wait in a shard, at the most: freeing asks all threads, so it is done for many at once.
 const MAX_WAITING: usize = 128;
-/// Expired entries that are taken out under one lock.
+/// Expired entries that are taken out under one lock, more or less.
 const SWEPT_AT_ONCE: usize = 64;
+/// Parts of a table that are looked at under one pin.
+const LOOKED_AT_ONCE: usize = 1024;
 
 /// On cache lines of its own: its lock is written to.
 #[repr(align(128))]
 pub(super) struct Shard {
     /// Never null. A table that was replaced waits to be freed as nodes do.
     table: AtomicPtr<Table>,
+    /// How many tables were replaced so far.
+    moves: AtomicUsize,
     len: AtomicUsize,
     weight: AtomicU64,
     /// Before this, nothing in it expires.
@@ -40,6 +44,17 @@ struct State {
     spare: Vec<Waiting>,
 }
 
+/// How far a search for what has expired is.
+pub(super) struct Looking {
+    now: Tick,
+    /// The next part of the table.
+    at: usize,
+    /// When the first of those expires that were fresh.
+    earliest: Tick,
+    /// How many tables had been replaced when it began.
+    moves: usize,
+}
+
 /// Removed, but maybe still read.
 enum Waiting {
     Node(Node),
@@ -53,6 +68,7 @@ impl Shard {
     pub(super) fn new(max: u64, bound: Bound, by_cost: bool) -> Self {
         Shard {
             table: AtomicPtr::new(Box::into_raw(Box::new(Table::with_room(0)))),
+            moves: AtomicUsize::new(0),
             len: AtomicUsize::new(0),
             weight: AtomicU64::new(0),
             earliest: AtomicU64::new(Tick::NEVER.nanos()),
@@ -218,39 +234,59 @@ impl Shard {
     fn move_to(&self, pin: &Pin, state: &mut State, room: usize) {
         let new = Table::with_room(room);
         self.table(pin).nodes().for_each(|node| new.insert(node));
+        // Before: who has seen the new one knows that there was a move.
+        self.moves.fetch_add(1, Ordering::Relaxed);
         let old = self.table.swap(Box::into_raw(Box::new(new)), Ordering::AcqRel);
         state.waiting.extend(NonNull::new(old).map(Waiting::Table));
     }
 
-    /// Drops what had expired by `now`; whether there was any. Looks without the lock, and takes it for some at a time.
-    pub(super) fn sweep(&self, now: Tick) -> bool {
+    /// Begins to look for what had expired by `now`; `None` if nothing has.
+    pub(super) fn begin_sweep(&self, now: Tick) -> Option<Looking> {
         if self.earliest() > now {
-            return false;
+            return None;
         }
-        // What is stored from here on says so itself.
+        // What is stored from here on says so itself. Under the lock, or what is just being stored might look at the
+        // time before and find no need to say, while it is not yet seen in the table.
+        let _state = self.state.lock();
         self.earliest.swap(Tick::NEVER.nanos(), Ordering::SeqCst);
-        let pin = epoch::pin();
-        let (mut expired, mut earliest) = (Vec::new(), Tick::NEVER);
-        for node in self.table(&pin).nodes() {
-            match node.deadline() {
-                deadline if deadline <= now => expired.push(node),
-                deadline => earliest = earliest.min(deadline),
-            }
-        }
-        self.earliest.fetch_min(earliest.nanos(), Ordering::Relaxed);
-        for some in expired.chunks(SWEPT_AT_ONCE) {
-            let mut state = self.state.lock();
-            for node in some {
-                // It may have gone since it was seen.
-                if self.table(&pin).find(node.head().hash, |other| other == *node).is_some() {
-                    self.take_out(&pin, &mut state, *node);
+        let moves = self.moves.load(Ordering::Acquire);
+        Some(Looking { now, at: 0, earliest: Tick::NEVER, moves })
+    }
+
+    /// Takes out some of what has expired; `None` once all was looked at. Looks without the lock.
+    pub(super) fn sweep_some<'a>(&self, pin: &'a Pin, looking: &mut Looking) -> Option<Vec<Seen<'a>>> {
+        let mut expired = Vec::new();
+        let first = looking.at;
+        while expired.len() < SWEPT_AT_ONCE && looking.at < first + LOOKED_AT_ONCE {
+            let Some(nodes) = self.table(pin).part(looking.at) else { break };
+            looking.at += 1;
+            for node in nodes {
+                match node.deadline() {
+                    deadline if deadline <= looking.now => expired.push(node),
+                    deadline => looking.earliest = looking.earliest.min(deadline),
                 }
             }
         }
-        if !expired.is_empty() {
-            self.shrink(&pin, &mut self.state.lock());
+        if expired.is_empty() {
+            return (looking.at > first).then(Vec::new);
         }
-        !expired.is_empty()
+        let mut state = self.state.lock();
+        // One may have gone since it was seen.
+        expired.retain(|node| self.table(pin).find(node.head().hash, |other| other == *node).is_some());
+        for node in &expired {
+            self.take_out(pin, &mut state, *node);
+        }
+        drop(state);
+        Some(expired.into_iter().map(|node| Seen::new(node, pin)).collect())
+    }
+
+    /// All of it was looked at, or that had to end.
+    pub(super) fn end_sweep(&self, looking: &Looking, is_over: bool) {
+        // In another table the entries are elsewhere, and some were not looked at.
+        let is_complete = is_over && self.moves.load(Ordering::Acquire) == looking.moves;
+        let earliest = if is_complete { looking.earliest } else { looking.now };
+        self.earliest.fetch_min(earliest.nanos(), Ordering::SeqCst);
+        self.shrink(&epoch::pin(), &mut self.state.lock());
     }
 
     fn is_due(&self, state: &State) -> bool {

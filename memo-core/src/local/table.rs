@@ -152,12 +152,20 @@ impl Table {
 
     /// All nodes that are there now.
     pub(super) fn nodes(&self) -> impl Iterator<Item = Node> {
-        let slots = self.buckets.iter().flat_map(|bucket| &bucket.nodes);
-        slots.filter_map(|slot| NonNull::new(slot.load(Ordering::Acquire)).map(Node))
+        self.buckets.iter().flat_map(Bucket::nodes)
+    }
+
+    /// The nodes of one part of it that are there now; `None` past its end.
+    pub(super) fn part(&self, at: usize) -> Option<impl Iterator<Item = Node>> {
+        self.buckets.get(at).map(Bucket::nodes)
     }
 }
 
 impl Bucket {
+    fn nodes(&self) -> impl Iterator<Item = Node> {
+        self.nodes.iter().filter_map(|slot| NonNull::new(slot.load(Ordering::Acquire)).map(Node))
+    }
+
     #[inline(always)]
     fn find(&self, mut matches: u64, is: &mut impl FnMut(Node) -> bool) -> Option<Node> {
         while matches != 0 {

@@ -95,6 +95,47 @@ fn expired_entries_are_swept_out_as_others_are_stored() {
 }
 
 #[test]
+fn a_sweep_whose_table_is_replaced_leaves_nothing_behind() {
+    let local = Local::new(Bound::Weight(NonZeroU64::MAX), Some(|_: &u32| 1), false);
+    let (expired, engine) = (clock::now(), local.engine());
+    let store = |hash: u64, key: u32| {
+        let entry = Entry { value: 0, created: expired, deadline: expired, marks: None };
+        drop(engine.insert(&epoch::pin(), hash, local.node(hash, key, entry, Duration::ZERO)));
+    };
+    // In all parts of a table, more than are looked at under one pin.
+    (0..10_000).for_each(|key| store(u64::from(key) << 18, key));
+    let mut first = engine.sweep(expired);
+    while engine.len() > 0 {
+        assert!(first.some(&epoch::pin()).is_some());
+    }
+    // At the end of the table, which the first one has passed and the second one has not reached.
+    store(u64::from(u32::MAX), 10_000);
+    let mut second = engine.sweep(expired);
+    assert!(second.some(&epoch::pin()).is_some_and(|some| some.is_empty()));
+    let room = engine.room();
+    while first.some(&epoch::pin()).is_some() {}
+    assert!(engine.room() < room / 8, "it gives memory back");
+    while second.some(&epoch::pin()).is_some() {}
+    let mut third = engine.sweep(expired);
+    while third.some(&epoch::pin()).is_some() {}
+    assert_eq!(engine.len(), 0);
+}
+
+#[test]
+fn a_sweep_that_ends_too_early_is_taken_up_again() {
+    let local = Local::new(Bound::None, None, false);
+    let expired = clock::now();
+    for key in 0..10_000 {
+        store(&local, key, Entry { value: 0, created: expired, deadline: expired, marks: None });
+    }
+    assert!(local.engine().sweep(expired).some(&epoch::pin()).is_some(), "and what used it panicked");
+    assert!(local.engine().len() > 0 && local.engine().earliest() <= expired);
+    let mut sweep = local.engine().sweep(expired);
+    while sweep.some(&epoch::pin()).is_some() {}
+    assert_eq!(local.engine().len(), 0);
+}
+
+#[test]
 fn a_new_entry_takes_the_place_of_the_old_one() {
     for local in [bounded(4), Local::new(Bound::None, None, false)] {
         for round in 0..100 {
@@ -216,6 +257,77 @@ fn weights_are_bounded_together() {
     let too_heavy = local.engine().insert(&pin, hash(&1), local.node(hash(&1), 1, fresh(1_001), Duration::ZERO));
     assert!(too_heavy.is_too_heavy());
     assert_eq!((local.engine().len(), local.weight()), (0, 0), "nor is what it would have replaced served any more");
+}
+
+#[test]
+fn weights_may_be_as_large_as_they_can_be_told() {
+    for by_cost in [false, true] {
+        let bound = Bound::Weight(NonZeroU64::MAX);
+        let local = Local::new(bound, Some(|value: &u64| *value), by_cost);
+        for round in 0..20 {
+            for key in 0..10 {
+                store(&local, key, fresh((1 << 60) + round));
+                found(&local, key);
+            }
+        }
+        assert_eq!((local.engine().len(), local.weight() >> 60), (7, 7), "by cost: {by_cost}");
+    }
+}
+
+/// Calls of a function with these keys, each of which loads what is not there; how many were hits.
+fn hits(local: &Local<u32, u32>, keys: impl IntoIterator<Item = u32>) -> usize {
+    let mut hits = 0;
+    for key in keys {
+        match found(local, key) {
+            Some(_) => hits += 1,
+            None => _ = store(local, key, fresh(key)),
+        }
+    }
+    hits
+}
+
+#[test]
+fn a_loop_over_more_than_there_is_room_for_hits_all_the_same() {
+    let local = bounded(500);
+    let rounds = |n: u32| (0..n).flat_map(|_| 0..1_000);
+    hits(&local, rounds(10));
+    let hits = hits(&local, rounds(10));
+    assert!(hits > 4_000, "{hits} of 10,000, of which 5,000 can be");
+}
+
+#[test]
+fn a_scan_does_not_empty_what_is_in_use() {
+    let local = bounded(1_000);
+    let working = |n: u32| (0..n).flat_map(|_| 0..500);
+    hits(&local, working(10));
+    hits(&local, 10_000..30_000);
+    let hits = hits(&local, working(1));
+    assert!(hits > 450, "{hits} of 500 are left");
+}
+
+#[test]
+fn what_is_used_now_takes_the_place_of_what_was() {
+    let local = bounded(1_000);
+    let working = |first: u32, n: u32| (0..n).flat_map(move |_| first..first + 900);
+    hits(&local, working(0, 20));
+    hits(&local, working(10_000, 20));
+    let hits = hits(&local, working(10_000, 1));
+    assert!(hits > 850, "{hits} of 900");
+}
+
+#[test]
+fn an_entry_that_is_loaded_again_is_worth_what_that_cost() {
+    let local = Local::new(Bound::Entries(NonZeroUsize::new(10).expect("not zero")), None, true);
+    let load = |key: u32, cost: Duration| {
+        let pin = epoch::pin();
+        drop(local.engine().insert(&pin, hash(&key), local.node(hash(&key), key, fresh(key), cost)));
+    };
+    let (dear, cheap) = (Duration::from_millis(100), Duration::from_micros(1));
+    (0..10).for_each(|key| load(key, if key == 3 { cheap } else { dear }));
+    load(3, dear);
+    load(4, cheap);
+    (10..13).for_each(|key| load(key, dear));
+    assert_eq!((found(&local, 3), found(&local, 4)), (Some(3), None));
 }
 
 #[test]

@@ -29,7 +29,6 @@ use crate::outcome::Outcome;
 use crate::stats::Count;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// A call after its first look: answered, or waiting to be settled.
 #[must_use = "a call that is not settled abandons its load"]
@@ -168,8 +167,8 @@ where
     M: MakeDoor<P, O::Value>,
 {
     let door = make_door.make(function, parts);
-    if door.wants_gone() {
-        memo.tells.store(true, Ordering::Relaxed);
+    if let Some(hook) = door.hook() {
+        memo.keep_hook(hook);
     }
     // Owned from here on, so that what follows is compiled for one form of the key.
     let key = parts.to_owned();

@@ -1,5 +1,6 @@
 //! A call's door to the shared level, or its absence.
 
+use super::evictions::Evictions;
 use super::function::Function;
 use super::io::Io;
 use super::note::Facts;
@@ -70,10 +71,13 @@ pub trait Door<V>: Send + Sync {
     #[inline]
     fn note(&self, _fact: impl FnOnce(&mut Facts)) {}
 
-    /// Whether it wants to know what left the local level by itself.
+    /// The function's hook for what left the local level by itself, if it has one.
     #[inline]
-    fn wants_gone(&self) -> bool {
-        false
+    fn hook<K: Clone + 'static>(&self) -> Option<Evictions<K, V>>
+    where
+        V: Clone + 'static,
+    {
+        None
     }
 
     /// Takes what left the local level by itself.

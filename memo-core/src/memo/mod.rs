@@ -4,6 +4,7 @@ mod call;
 mod cell;
 pub(crate) mod context;
 pub(crate) mod door;
+mod evictions;
 mod explain;
 mod flight;
 mod flights;
@@ -30,12 +31,13 @@ mod verify;
 pub use call::{Begun, Open, Settled, Started, refresh, start};
 pub use cell::Instance;
 pub use door::LocalOnly;
+pub use evictions::{evictions, key_type};
 pub use function::{Function, Registered, check, count_bypass};
 pub use given::put;
 pub use guard::Guard;
 pub use io::{Blocking, Io, Tasks, ready};
 pub use keep::{Keep, keep_for};
-pub use note::{Note, Noted, key_type};
+pub use note::{Note, Noted};
 #[cfg(feature = "shared")]
 pub use operations::invalidate_all;
 pub use operations::{Operation, invalidate_all_local, operation};
@@ -47,12 +49,13 @@ use crate::clock::Tick;
 use crate::epoch;
 use crate::events::Cause;
 use crate::local::{Engine, Entry, Gone, Local, Looked, Seen};
+use crate::sync::OnceLock;
 use equivalent::Equivalent;
+use evictions::Evictions;
 use flight::{AnyKey, Ending, Flight};
 use flights::Flights;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use untyped::{Entered, Finished, Untyped, may_wait};
 
@@ -60,8 +63,8 @@ use untyped::{Entered, Finished, Untyped, may_wait};
 pub(crate) struct Memo<K, V> {
     local: Option<Local<K, V>>,
     flights: Flights,
-    /// Whether a call wants to hear what leaves by itself, so that only calls may have it leave.
-    tells: AtomicBool,
+    /// Who hears of what leaves while nobody calls: the first hook that a call brought.
+    hook: OnceLock<Evictions<K, V>>,
 }
 
 /// Whether a load may be shared between callers.
@@ -81,7 +84,12 @@ where
     V: Clone + Send + Sync + 'static,
 {
     fn new(local: Option<Local<K, V>>) -> Self {
-        Memo { local, flights: Flights::new(), tells: AtomicBool::new(false) }
+        Memo { local, flights: Flights::new(), hook: OnceLock::new() }
+    }
+
+    /// From now on what the sweeper drops is told of, if it was not so already.
+    fn keep_hook(&self, hook: Evictions<K, V>) {
+        let _ = self.hook.set(hook);
     }
 
     fn untyped(&self) -> Untyped<'_> {
@@ -208,8 +216,16 @@ pub(crate) trait AnyMemo: Send + Sync {
     /// Drops every entry and dooms every load; the loads that are writing to the shared level.
     fn drop_all(&self) -> Vec<Arc<Flight>>;
 
-    /// Drops what had expired by then, and frees what waits for that; when the next entry expires.
-    fn sweep(&self, now: Tick) -> Tick;
+    /// Drops what had expired by then, tells of it whoever wants to hear that, and frees what waits for it.
+    fn sweep(&self, now: Tick) -> Swept;
+}
+
+/// What came of dropping what had expired.
+pub(crate) struct Swept {
+    /// When the next entry expires.
+    next: Tick,
+    /// How long a hook took to be told.
+    told: Duration,
 }
 
 impl<K, V> AnyMemo for Memo<K, V>
@@ -229,8 +245,16 @@ where
         self.untyped().drop_all()
     }
 
-    fn sweep(&self, now: Tick) -> Tick {
-        let engine = self.untyped().engine.filter(|_| !self.tells.load(Ordering::Relaxed));
-        engine.map_or(Tick::NEVER, |engine| engine.sweep(now))
+    fn sweep(&self, now: Tick) -> Swept {
+        let Some(local) = &self.local else { return Swept { next: Tick::NEVER, told: Duration::ZERO } };
+        let told = match self.hook.get() {
+            Some(hook) => hook.sweep(local, now),
+            None => {
+                self.untyped().sweep(now);
+                Duration::ZERO
+            }
+        };
+        local.engine().free_now();
+        Swept { next: local.engine().earliest(), told }
     }
 }

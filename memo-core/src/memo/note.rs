@@ -5,23 +5,20 @@
 //! it has at hand; a function without hooks has a plain door, whose notes compile to nothing.
 
 use super::door::{Door, Fetched, Lineage, LocalOnly, MakeDoor};
+use super::evictions::{Evictions, Hears, Left, times};
 use super::function::Function;
 use super::io::Io;
 use crate::Error;
-use crate::clock::{self, Tick};
-use crate::events::{self, CallInfo, Cause, Level};
+use crate::clock::Tick;
+use crate::events::{CallInfo, Level};
 use crate::explain::SharedState;
 use crate::invalidations::Name;
-use crate::local::{Entry, Gone};
-use crate::lookup::Parts;
-use crate::outcome::Outcome;
-use crate::stats::Count;
+use crate::local::Gone;
 use crate::tags::Tags;
 #[cfg(feature = "shared")]
 use crate::{events::KeyOf, key::Key};
 use parking_lot::Mutex;
 use std::any::Any;
-use std::marker::PhantomData;
 use std::time::Duration;
 
 /// What happened in a call so far.
@@ -91,39 +88,27 @@ impl Facts {
     }
 }
 
-/// How old an entry of the local level is, and how long it stays fresh.
-fn times(created: Tick, deadline: Tick) -> (Duration, Option<Duration>) {
-    let now = clock::now();
-    (now.since(created), (deadline != Tick::NEVER).then(|| deadline.since(now)))
-}
-
-/// An entry that left the local level, until its hook is told.
-struct Left<K, V> {
-    key: K,
-    entry: Entry<V>,
-    cause: Cause,
-}
-
-/// The notes of one call.
-pub struct Note {
+/// The notes of one call. Dropped, it tells `on_evict` of what the call had leave the local level.
+pub struct Note<'h> {
     function: &'static Function,
     facts: Mutex<Facts>,
-    /// Entries that left the local level, each a `Left<K, V>`; `None` if nobody wants to know. The types are forgotten
-    /// because a door must not name them: the compiler could not prove futures `Send` that hold one.
-    gone: Option<Mutex<Vec<Box<dyn Any + Send>>>>,
+    /// Who wants to know of entries that left the local level.
+    hook: Option<&'h dyn Hears>,
+    /// These entries, each a `Left` of the hook's types.
+    gone: Mutex<Vec<Box<dyn Any + Send>>>,
 }
 
-impl Note {
+impl<'h> Note<'h> {
     /// For `on_hit`, `on_miss` and `on_error`.
     #[must_use]
     pub fn new(function: &'static Function) -> Self {
-        Note { function, facts: Mutex::default(), gone: None }
+        Note { function, facts: Mutex::default(), hook: None, gone: Mutex::default() }
     }
 
     /// For `on_evict`, and the others.
     #[must_use]
-    pub fn with_evictions(function: &'static Function) -> Self {
-        Note { gone: Some(Mutex::default()), ..Note::new(function) }
+    pub fn with_evictions(function: &'static Function, hook: &'h dyn Hears) -> Self {
+        Note { function, facts: Mutex::default(), hook: Some(hook), gone: Mutex::default() }
     }
 
     /// Tells of a hit, if the call was one.
@@ -161,68 +146,19 @@ impl Note {
         }
     }
 
-    /// Tells of the entries that left the local level, when the result is dropped: at the end of the call, however it
-    /// ends. The arguments name the types; the key is not made.
-    pub fn evictions<O: Outcome, K>(&self, _outcome: O, _key: impl FnOnce() -> KeyType<K>) -> Evictions<'_, K, O> {
-        Evictions { note: self, types: PhantomData }
-    }
-
     /// The lock is not held while a hook runs, which may call anything.
     fn tell(&self, tell: impl FnOnce(&CallInfo<'_>)) {
         let facts = std::mem::take(&mut *self.facts.lock());
-        self.run(|| tell(&facts.describe(self.function)));
+        self.function.run_hook(|| tell(&facts.describe(self.function)));
         *self.facts.lock() = facts;
     }
-
-    fn run(&self, hook: impl FnOnce()) {
-        if !events::run(hook) {
-            self.function.count(Count::HookPanics);
-        }
-    }
 }
 
-/// The type of a stored key.
-pub(crate) type KeyType<K> = PhantomData<fn() -> K>;
-
-/// The type of the key that these parts are of.
-pub fn key_type<P: Parts>(_parts: P) -> KeyType<P::Owned> {
-    PhantomData
-}
-
-/// A hook for the entries that leave the local level, wanted.
-#[must_use = "the hook is given to `tell`"]
-pub struct Evictions<'n, K, O> {
-    note: &'n Note,
-    types: PhantomData<fn() -> (K, O)>,
-}
-
-impl<'n, K: 'static, O: Outcome> Evictions<'n, K, O>
-where
-    O::Value: 'static,
-{
-    /// Has the hook told of each entry once the call is over.
-    pub fn tell(self, hook: fn(&CallInfo<'_>, &K, &O::Value)) -> TellsEvictions<'n, K, O::Value> {
-        TellsEvictions { note: self.note, hook }
-    }
-}
-
-/// Tells of what left the local level when it is dropped.
-#[must_use = "it tells when it is dropped"]
-pub struct TellsEvictions<'n, K: 'static, V: 'static> {
-    note: &'n Note,
-    hook: fn(&CallInfo<'_>, &K, &V),
-}
-
-impl<K: 'static, V: 'static> Drop for TellsEvictions<'_, K, V> {
+impl Drop for Note<'_> {
+    /// The call is over, however it ended.
     fn drop(&mut self) {
-        let Some(gone) = &self.note.gone else { return };
-        let gone = std::mem::take(&mut *gone.lock());
-        for gone in gone.into_iter().filter_map(|gone| gone.downcast::<Left<K, V>>().ok()) {
-            let Left { key, entry, cause } = *gone;
-            let mut call = CallInfo::new(self.note.function.name());
-            let (age, left) = times(entry.created, entry.deadline);
-            (call.cause, call.age, call.time_to_expiry) = (Some(cause), Some(age), left);
-            self.note.run(|| (self.hook)(&call, &key, &entry.value));
+        if let Some(hook) = self.hook {
+            self.gone.get_mut().drain(..).for_each(|left| hook.hear(left));
         }
     }
 }
@@ -230,12 +166,12 @@ impl<K: 'static, V: 'static> Drop for TellsEvictions<'_, K, V> {
 /// What makes a door that takes notes, and that door.
 pub struct Noted<'n, D> {
     door: D,
-    note: &'n Note,
+    note: &'n Note<'n>,
 }
 
 impl<'n, D> Noted<'n, D> {
     /// The same door, which takes notes.
-    pub const fn new(note: &'n Note, door: D) -> Self {
+    pub const fn new(note: &'n Note<'n>, door: D) -> Self {
         Noted { door, note }
     }
 }
@@ -337,18 +273,19 @@ impl<V, D: Door<V>> Door<V> for Noted<'_, D> {
         fact(&mut facts);
     }
 
-    fn wants_gone(&self) -> bool {
-        self.note.gone.is_some()
+    fn hook<K: Clone + 'static>(&self) -> Option<Evictions<K, V>>
+    where
+        V: Clone + 'static,
+    {
+        self.note.hook?.any().downcast_ref().copied()
     }
 
     fn gone<K: Clone + Send + 'static>(&self, gone: Gone<'_, K, V>)
     where
         V: Clone + Send + 'static,
     {
-        if let Some(wanted) = &self.note.gone {
-            let Gone { key, value, created, deadline, cause } = gone;
-            let entry = Entry { value: value.clone(), created, deadline, marks: None };
-            wanted.lock().push(Box::new(Left { key: key.clone(), entry, cause }));
+        if self.note.hook.is_some() {
+            self.note.gone.lock().push(Box::new(Left::new(&gone)));
         }
     }
 }

@@ -4,7 +4,7 @@
 //! once a second at the most, and rests fifty times as long as it worked: so an entry is dropped a second or so after
 //! it expired, and a memo of millions costs a fiftieth of one processor.
 
-use super::AnyMemo;
+use super::{AnyMemo, Swept};
 use crate::clock::{self, Tick};
 use crate::sync::IS_MODEL;
 use parking_lot::{Condvar, Mutex};
@@ -80,19 +80,22 @@ fn run() {
         }
         drop(state);
         let watch = clock::Stopwatch::start();
-        sweep();
-        rest = REST.max(watch.elapsed() * REST_FOR_WORK);
+        let told = sweep();
+        rest = REST.max(watch.elapsed().saturating_sub(told) * REST_FOR_WORK);
     }
 }
 
-/// Drops what has expired, in all memos.
-pub(crate) fn sweep() {
+/// Drops what has expired, in all memos, and tells the hooks that want to hear of it. How long these took.
+pub(crate) fn sweep() -> Duration {
     NEXT.swap(Tick::NEVER.nanos(), Ordering::SeqCst);
     let memos = STATE.lock().memos.clone();
     let now = clock::now();
-    for memo in memos {
+    let sweep = |memo: &dyn AnyMemo| {
         // A value that panics as it is dropped must not end this for all others. What is stored meanwhile says so itself.
-        let next = catch_unwind(AssertUnwindSafe(|| memo.sweep(now))).unwrap_or(now);
+        let swept = catch_unwind(AssertUnwindSafe(|| memo.sweep(now)));
+        let Swept { next, told } = swept.unwrap_or(Swept { next: now, told: Duration::ZERO });
         NEXT.fetch_min(next.nanos(), Ordering::SeqCst);
-    }
+        told
+    };
+    memos.into_iter().map(sweep).sum()
 }

@@ -1,6 +1,7 @@
 //! `tags = […]`: a call's door with the tags that follow from its arguments.
 
 use super::door::{Door, Fetched, Lineage, MakeDoor};
+use super::evictions::Evictions;
 use super::function::Function;
 use super::io::Io;
 use super::note::{Facts, Notes};
@@ -116,8 +117,11 @@ impl<V, D: Door<V>> Door<V> for Tagged<Tags, D> {
         self.door.note(fact);
     }
 
-    fn wants_gone(&self) -> bool {
-        self.door.wants_gone()
+    fn hook<K: Clone + 'static>(&self) -> Option<Evictions<K, V>>
+    where
+        V: Clone + 'static,
+    {
+        self.door.hook()
     }
 
     fn gone<K: Clone + Send + 'static>(&self, gone: Gone<'_, K, V>)

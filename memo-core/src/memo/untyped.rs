@@ -5,6 +5,7 @@ use super::flight::{AnyKey, Ending, Flight};
 use super::flights::Flights;
 use super::function::Function;
 use super::{Join, Origin, context, sweeper};
+use crate::clock::Tick;
 use crate::epoch::{self, Pin};
 use crate::events::Cause;
 use crate::local::{Engine, Owned, Seen};
@@ -135,6 +136,15 @@ impl Untyped<'_> {
         }
         drop(pin);
         engine.free_sometimes(flight.hash);
+    }
+
+    /// Drops what had expired by then.
+    pub(super) fn sweep(self, now: Tick) {
+        let Some(engine) = self.engine else { return };
+        let mut sweep = engine.sweep(now);
+        while sweep.some(&epoch::pin()).is_some() {
+            sweep.free_sometimes();
+        }
     }
 
     /// Drops every entry and dooms every load; the loads that are writing to the shared level.

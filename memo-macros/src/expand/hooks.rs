@@ -2,8 +2,8 @@
 //! them. A function without hooks has nothing of it.
 //!
 //! ```text
-//! let note = …;                        what the core notes, by the call's door
-//! let evictions = …;                   tells `on_evict` when the call is over
+//! let evictions = …;                   the hook of `on_evict`
+//! let note = …;                        what the core notes, by the call's door; tells `on_evict` when it is dropped
 //! hit:   note.hit(|call| …)            the arguments are still there
 //! miss:  let kept = …;  run the body;  note.miss(|call| …)  note.error(…, |call, error| …)
 //! ```
@@ -88,10 +88,9 @@ impl<'s, 'a> Hooks<'s, 'a> {
         quote! {
             #[allow(unused_imports)]
             use #private::AnyShown as _;
-            let __memokit_note = #private::Note::with_evictions(#holder());
-            let __memokit_evictions = __memokit_note
-                .evictions(#outcome, || #private::key_type(#key_type))
+            let __memokit_evictions = #private::evictions(#holder(), #outcome, || #private::key_type(#key_type))
                 .tell(|__memokit_call, __memokit_key, __memokit_value| #tell);
+            let __memokit_note = #private::Note::with_evictions(#holder(), &__memokit_evictions);
         }
     }
 

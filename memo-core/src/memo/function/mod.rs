@@ -8,6 +8,7 @@ use super::cell::{self, Id, Instance, Slot, Slots};
 use super::thread::Threads;
 use super::untyped::Finished;
 use super::{AnyMemo, Memo, sweeper};
+use crate::events;
 use crate::local::{Bound, Local};
 use crate::lookup::Parts;
 use crate::outcome::Outcome;
@@ -302,6 +303,13 @@ impl Function {
     #[inline]
     pub(crate) fn count(&self, what: Count) {
         self.counters.one(what);
+    }
+
+    /// Runs a hook, which fails nothing if it panics.
+    pub(crate) fn run_hook(&self, hook: impl FnOnce()) {
+        if !events::run(hook) {
+            self.count(Count::HookPanics);
+        }
     }
 
     /// Counts a run of the body.
