@@ -1,9 +1,11 @@
 //! What a hit in a shared level costs: Redis and the file cache through `#[cached]`, beside the same read by hand.
 //!
-//! `cargo bench --bench shared`. It starts a Redis server of its own, or uses the one in `MEMOKIT_TEST_REDIS`. How to
-//! read the tables is in `README.md`.
+//! `cargo bench --bench shared`, or with `-- "1 MB"` the tables with that in their titles. It starts a Redis server of its
+//! own, or uses the one in `MEMOKIT_TEST_REDIS`. How to read the tables is in `README.md`.
 #![allow(missing_docs, reason = "a program")]
 
+#[path = "shared/large.rs"]
+mod large;
 #[path = "../memo-backends/tests/support/server.rs"]
 mod server;
 
@@ -154,6 +156,12 @@ fn key_by_hand(id: u64) -> String {
     format!("page:{id}")
 }
 
+/// Whether the command line asks for this table; it asks for all if it names none.
+fn is_wanted(title: &str) -> bool {
+    let mut named = env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
+    named.peek().is_none() || named.any(|part| title.contains(&part))
+}
+
 fn report(title: &str, measured: &Measured, bar: Option<f64>) {
     println!("\n### {title}\n\n{}", measured.table(&[BY_HAND]));
     if let Some(bar) = bar {
@@ -175,7 +183,8 @@ fn file() -> Result<(), Box<dyn Error>> {
     file_of("1 KB", folder.path(), file_1_000, file_1_000::key)?;
     file_of("4 KB", folder.path(), file_4_000, file_4_000::key)?;
     file_of("1 KB in 16 rows", folder.path(), file_rows, file_rows::key)?;
-    file_of("4 KB in 64 rows", folder.path(), file_more_rows, file_more_rows::key)
+    file_of("4 KB in 64 rows", folder.path(), file_more_rows, file_more_rows::key)?;
+    large::file(folder.path())
 }
 
 /// LMDB with nothing around it, set up as the file cache sets it up.
@@ -217,6 +226,10 @@ fn file_of<V: Serialize + DeserializeOwned>(
     call: fn(u64) -> V,
     key: impl Fn(u64) -> Result<memokit::Key, memokit::Error>,
 ) -> Result<(), Box<dyn Error>> {
+    let title = format!("File, {size}");
+    if !is_wanted(&title) {
+        return Ok(());
+    }
     let by_hand = Engine::open(&folder.join(format!("by hand {size}")))?;
     let bare = Engine::open(&folder.join(format!("bare {size}")))?;
     let mut keys = Vec::new();
@@ -249,7 +262,6 @@ fn file_of<V: Serialize + DeserializeOwned>(
             });
         }),
     ];
-    let title = format!("File, {size}");
     let loads = LOADS.load(Ordering::Relaxed);
     let measured = take_turns(&contenders, 1, ROUNDS);
     all_hits(&title, loads)?;
@@ -264,7 +276,8 @@ fn sync_redis(url: &str) -> Result<(), Box<dyn Error>> {
     memokit::register("redis", std::sync::Arc::new(RedisCache::connect(url)?));
     let connection = Mutex::new(redis::Client::open(url)?.get_connection()?);
     sync_redis_of("100 B", &connection, redis_100)?;
-    sync_redis_of("10 KB", &connection, redis_10_000)
+    sync_redis_of("10 KB", &connection, redis_10_000)?;
+    large::redis(&connection)
 }
 
 fn sync_redis_of<const SIZE: usize>(
@@ -272,6 +285,10 @@ fn sync_redis_of<const SIZE: usize>(
     connection: &Mutex<Connection>,
     call: fn(u64) -> Page<SIZE>,
 ) -> Result<(), Box<dyn Error>> {
+    let title = format!("Redis, {size}");
+    if !is_wanted(&title) {
+        return Ok(());
+    }
     fill_by_hand::<SIZE>(connection, call)?;
     let read = |id| {
         let mut connection = connection.lock().expect("nobody panics with it");
@@ -282,7 +299,6 @@ fn sync_redis_of<const SIZE: usize>(
         Contender::new(MEMOKIT, |thread, calls| ids(thread, calls).for_each(|id| drop(black_box(call(id))))),
         Contender::new(BY_HAND, |thread, calls| ids(thread, calls).for_each(|id| drop(black_box(read(id))))),
     ];
-    let title = format!("Redis, {size}");
     let loads = LOADS.load(Ordering::Relaxed);
     let measured = take_turns(&contenders, 1, ROUNDS);
     all_hits(&title, loads)?;
@@ -324,6 +340,10 @@ fn async_redis_of<const SIZE: usize, F>(
 where
     F: Future<Output = Page<SIZE>> + Send + 'static,
 {
+    let title = format!("Redis, {size}, {TASKS} tasks (per call, all tasks together)");
+    if !is_wanted(&title) {
+        return Ok(());
+    }
     for id in 0..ENTRIES {
         runtime.block_on(call(id));
     }
@@ -350,7 +370,6 @@ where
             });
         }),
     ];
-    let title = format!("Redis, {size}, {TASKS} tasks (per call, all tasks together)");
     let loads = LOADS.load(Ordering::Relaxed);
     let measured = take_turns(&contenders, 1, ROUNDS);
     all_hits(&title, loads)?;

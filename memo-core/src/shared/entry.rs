@@ -4,6 +4,7 @@ use crate::clock;
 use crate::error::{Error, ErrorKind};
 use std::any::type_name;
 use std::fmt;
+use std::hash::Hasher as _;
 use std::time::Duration;
 use twox_hash::XxHash3_64;
 
@@ -225,45 +226,123 @@ fn unfit(key: &str, what: &str) -> Error {
 /// # Ok::<(), memo_core::Error>(())
 /// ```
 pub fn read<'a>(key: &str, bytes: &'a [u8]) -> Result<Entry<'a>, Reject> {
-    let (covered, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(Reject::TooShort)?;
-    if covered.len() < FIXED + LENGTH {
-        return Err(Reject::TooShort);
+    Unverified::read(bytes)?.verify(key)
+}
+
+/// What the entry in `bytes` says about its value, without a look at the value: of a large entry only the first bytes
+/// are read. It doesn't find damage, since the checksum is over all bytes: for lists and counts, not for a hit.
+///
+/// # Errors
+///
+/// The first [`Reject`] that applies, but for [`Reject::Checksum`]. No bytes make it panic.
+///
+/// ```
+/// use memo_core::entry::{self, Header};
+/// use std::time::Duration;
+///
+/// let header = Header { load_cost: Duration::from_millis(12), ..Header::default() };
+/// let bytes = entry::write("key", &header, &mut |out| Ok(out.push(5)))?;
+/// assert_eq!(entry::read_header(&bytes), Ok(header));
+/// assert!(entry::read_header(&bytes[1..]).is_err());
+/// # Ok::<(), memo_core::Error>(())
+/// ```
+pub fn read_header(bytes: &[u8]) -> Result<Header, Reject> {
+    Unverified::read(bytes)?.with_tags().map(|entry| entry.header)
+}
+
+/// An entry whose parts add up, but whose checksum and tags were not looked at.
+pub(crate) struct Unverified<'a> {
+    entry: Entry<'a>,
+    tags: Reader<'a>,
+    tag_count: u16,
+    /// All that the checksum is over.
+    covered: &'a [u8],
+    sum: u64,
+}
+
+impl<'a> Unverified<'a> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Reject> {
+        let (covered, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(Reject::TooShort)?;
+        if covered.len() < FIXED + LENGTH {
+            return Err(Reject::TooShort);
+        }
+        let mut rest = Reader(covered);
+        if rest.array()? != MAGIC {
+            return Err(Reject::Magic);
+        }
+        let [version, codec] = rest.array()?;
+        if version != VERSION {
+            return Err(Reject::Version);
+        }
+        if rest.array()? != [0, 0] {
+            return Err(Reject::Flags);
+        }
+        let header = Header {
+            codec,
+            schema: rest.number()?,
+            created: rest.number()?,
+            fresh_until: number_to_time(rest.number()?),
+            keep_until: number_to_time(rest.number()?),
+            load_cost: Duration::from_micros(rest.number()?),
+            tag_sequence: rest.number()?,
+            tags: Vec::new(),
+        };
+        let tag_count = rest.short()?;
+        let tags = rest.clone();
+        for _ in 0..tag_count {
+            rest.text()?;
+        }
+        let length = rest.number()?;
+        if length != rest.0.len() as u64 {
+            return Err(Reject::Length);
+        }
+        let entry = Entry { header, payload: rest.0 };
+        Ok(Unverified { entry, tags, tag_count, covered, sum: u64::from_le_bytes(*sum) })
     }
-    let mut rest = Reader(covered);
-    if rest.array()? != MAGIC {
-        return Err(Reject::Magic);
+
+    /// The header without its tags.
+    pub(crate) fn header(&self) -> &Header {
+        &self.entry.header
     }
-    let [version, codec] = rest.array()?;
-    if version != VERSION {
-        return Err(Reject::Version);
+
+    pub(crate) fn payload(&self) -> &'a [u8] {
+        self.entry.payload
     }
-    if rest.array()? != [0, 0] {
-        return Err(Reject::Flags);
+
+    /// The entry, if it is whole and of this key.
+    pub(crate) fn verify(self, key: &str) -> Result<Entry<'a>, Reject> {
+        if checksum(key, self.covered) == self.sum { self.with_tags() } else { Err(Reject::Checksum) }
     }
-    let mut header = Header {
-        codec,
-        schema: rest.number()?,
-        created: rest.number()?,
-        fresh_until: number_to_time(rest.number()?),
-        keep_until: number_to_time(rest.number()?),
-        load_cost: Duration::from_micros(rest.number()?),
-        tag_sequence: rest.number()?,
-        tags: Vec::new(),
-    };
-    let tag_count = rest.short()?;
-    let tags = rest.clone();
-    for _ in 0..tag_count {
-        rest.text()?;
+
+    /// The checksum up to here in the payload; the rest of it is for the caller to add.
+    pub(crate) fn checksum(&self, key: &str, in_payload: usize) -> Sum {
+        let start = self.covered.len() - self.payload().len() + in_payload;
+        let mut sum = XxHash3_64::with_seed(XxHash3_64::oneshot(key.as_bytes()));
+        sum.write(&self.covered[..start]);
+        Sum { sum, expected: self.sum }
     }
-    let length = rest.number()?;
-    if length != rest.0.len() as u64 {
-        return Err(Reject::Length);
+
+    pub(crate) fn with_tags(mut self) -> Result<Entry<'a>, Reject> {
+        self.entry.header.tags = self.tags.texts(self.tag_count)?;
+        Ok(self.entry)
     }
-    if checksum(key, covered) != u64::from_le_bytes(*sum) {
-        return Err(Reject::Checksum);
+}
+
+/// A checksum that is being added up.
+pub(crate) struct Sum {
+    sum: XxHash3_64,
+    expected: u64,
+}
+
+impl Sum {
+    #[inline]
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.sum.write(bytes);
     }
-    header.tags = tags.texts(tag_count)?;
-    Ok(Entry { header, payload: rest.0 })
+
+    pub(crate) fn is_right(&self) -> bool {
+        self.sum.finish() == self.expected
+    }
 }
 
 fn checksum(key: &str, bytes: &[u8]) -> u64 {

@@ -17,6 +17,7 @@ pub(crate) mod link;
 mod listener;
 mod mirror;
 mod owed;
+mod plain;
 mod recovery;
 pub(crate) mod source;
 mod stepwise;

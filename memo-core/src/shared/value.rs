@@ -1,7 +1,8 @@
 //! A typed value as the bytes that are stored under a key, and back: entry, codec and the type's fingerprint.
 
 use super::codec::Codec;
-use super::entry::{self, Header, Reject};
+use super::entry::{self, Header, Reject, Unverified};
+use super::plain;
 use crate::memo::door::Lineage;
 use crate::{Error, clock};
 use serde::Serialize;
@@ -30,7 +31,9 @@ pub(crate) fn to_bytes<V: Serialize + 'static, C: Codec>(
         tag_sequence: lineage.since,
         tags: lineage.tags.iter().map(ToOwned::to_owned).collect(),
     };
-    entry::write(key, &header, &mut |out| C::encode(value, out))
+    entry::write(key, &header, &mut |out| {
+        if plain::encode::<V, C>(value, out) { Ok(()) } else { C::encode(value, out) }
+    })
 }
 
 /// The value in stored bytes and what its entry says of it, or why they are no value of this type, codec and key.
@@ -38,7 +41,14 @@ pub(crate) fn from_bytes<V: DeserializeOwned + 'static, C: Codec>(
     key: &str,
     bytes: &[u8],
 ) -> Result<(V, Header), Reject> {
-    let entry = entry::read(key, bytes)?;
+    let entry = Unverified::read(bytes)?;
+    if entry.header().codec == C::ID
+        && entry.header().schema == entry::schema_of::<V>()
+        && let Some(value) = plain::decode::<V, C>(key, &entry)
+    {
+        return Ok((value?, entry.with_tags()?.header));
+    }
+    let entry = entry.verify(key)?;
     if entry.header.codec != C::ID {
         return Err(Reject::Codec);
     }

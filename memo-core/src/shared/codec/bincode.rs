@@ -1,6 +1,6 @@
 //! Bincode, for stores that readers of that format share.
 
-use super::{Cause, Codec, MISFIT, TRAILING, append, faithful, limits, unreadable};
+use super::{Cause, Codec, Framing, MISFIT, TRAILING, append, faithful, limits, unreadable};
 use crate::error::Error;
 use bincode::config::{self, Configuration, Limit, LittleEndian, Varint};
 use bincode::error::DecodeError;
@@ -40,6 +40,7 @@ pub struct Bincode;
 impl Codec for Bincode {
     const ID: u8 = 4;
     const NAME: &'static str = "bincode";
+    const FRAMING: Framing = Framing::Marked;
 
     fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
         append::<Self, T, { faithful::NO_SKIPPED_FIELD }>(value, out, |out| {

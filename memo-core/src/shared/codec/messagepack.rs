@@ -1,6 +1,6 @@
 //! `MessagePack`: small, and still with names, so that types may grow.
 
-use super::{Cause, Codec, MISFIT, TRAILING, append, faithful, limits, unreadable};
+use super::{Cause, Codec, Framing, MISFIT, TRAILING, append, faithful, limits, unreadable};
 use crate::error::Error;
 use rmp_serde::decode;
 use serde::de::DeserializeOwned;
@@ -25,6 +25,7 @@ pub struct MessagePack;
 impl Codec for MessagePack {
     const ID: u8 = 3;
     const NAME: &'static str = "MessagePack";
+    const FRAMING: Framing = Framing::MessagePack;
 
     fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
         append::<Self, T, { faithful::NO_SOME_OF_NULL }>(value, out, |out| {
@@ -75,6 +76,7 @@ pub struct CompactMessagePack;
 impl Codec for CompactMessagePack {
     const ID: u8 = MessagePack::ID;
     const NAME: &'static str = MessagePack::NAME;
+    const FRAMING: Framing = Framing::MessagePack;
 
     fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
         append::<Self, T, { faithful::NO_SOME_OF_NULL | faithful::NO_SKIPPED_FIELD }>(value, out, |out| {

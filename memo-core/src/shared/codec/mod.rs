@@ -43,6 +43,8 @@ pub use self::json::{Json, PrettyJson};
 pub use self::messagepack::{CompactMessagePack, MessagePack};
 pub use self::postcard::Postcard;
 
+#[doc(hidden)]
+pub use super::plain::Framing;
 use crate::error::{Error, ErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -93,6 +95,9 @@ pub trait Codec: 'static {
     const ID: u8;
     /// The name in messages.
     const NAME: &'static str;
+    /// How it frames values that are bytes or text and nothing else, which the library then reads and writes itself.
+    #[doc(hidden)]
+    const FRAMING: Framing = Framing::Serde;
 
     /// Appends the value's bytes to `out`. On an error `out` is as it was.
     ///

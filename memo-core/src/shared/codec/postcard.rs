@@ -1,6 +1,6 @@
 //! Postcard: the smallest and fastest of the formats, for readers that know the type.
 
-use super::{Codec, MISFIT, TRAILING, append, faithful, limits, unreadable};
+use super::{Codec, Framing, MISFIT, TRAILING, append, faithful, limits, unreadable};
 use crate::error::Error;
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
@@ -28,6 +28,7 @@ pub struct Postcard;
 impl Codec for Postcard {
     const ID: u8 = 1;
     const NAME: &'static str = "postcard";
+    const FRAMING: Framing = Framing::Groups;
 
     fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
         append::<Self, T, { faithful::NO_SKIPPED_FIELD }>(value, out, |out| {
