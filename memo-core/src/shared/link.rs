@@ -112,8 +112,8 @@ impl Deref for Linked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Capabilities;
     use crate::Error;
-    use crate::shared::cache::Capabilities;
     use std::time::Duration;
 
     /// Without content, or with some.
