@@ -101,6 +101,7 @@ pub enum Fetched<V> {
 
 /// What an entry of the shared level goes with, and since when.
 #[derive(Clone, Default)]
+#[cfg_attr(not(feature = "shared"), expect(dead_code, reason = "there are no such entries then"))]
 pub struct Lineage {
     /// The latest invalidation that its process knew of when its load began.
     pub(crate) since: u64,

@@ -122,8 +122,8 @@ impl Deref for Linked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Capabilities;
     use crate::Error;
-    use crate::shared::capabilities::Capabilities;
     use std::time::Duration;
 
     /// Without content, or with some.

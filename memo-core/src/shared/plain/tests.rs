@@ -4,6 +4,7 @@ use super::super::value::{from_bytes, to_bytes};
 use super::*;
 use crate::codec::Postcard;
 use crate::entry;
+use crate::memo::door::Lineage;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -23,7 +24,7 @@ fn text(length: usize) -> String {
 
 /// A value under a codec, stored the one way and the other.
 fn stored<V: Serialize + 'static, C: Codec>(value: &V) -> (Vec<u8>, Vec<u8>) {
-    let plain = to_bytes::<V, C>("key", value, None, Duration::ZERO).expect("plain");
+    let plain = to_bytes::<V, C>("key", value, None, Duration::ZERO, &Lineage::default()).expect("plain");
     let header = entry::read("key", &plain).expect("whole").header;
     let serde = entry::write("key", &header, &mut |out| C::encode(value, out)).expect("by serde");
     (plain, serde)
