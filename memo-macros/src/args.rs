@@ -77,7 +77,7 @@ pub(crate) struct Options {
     pub(crate) valid_if: Option<Given<Expr>>,
     pub(crate) verify: Option<Given<Expr>>,
     pub(crate) store_result: Option<Given<bool>>,
-    pub(crate) single_flight: Option<Given<bool>>,
+    pub(crate) single_flight: Option<Given<SingleFlight>>,
     pub(crate) scope: Option<Given<()>>,
     pub(crate) companion: Option<Given<Ident>>,
     pub(crate) krate: Option<Given<Path>>,
@@ -95,6 +95,16 @@ pub(crate) enum Time {
 pub(crate) enum CacheSource {
     Named(LitStr),
     Computed(Expr),
+}
+
+/// `single_flight = …`
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SingleFlight {
+    Off,
+    /// Callers of this process share a load.
+    Process,
+    /// One process of all that share the cache loads at a time.
+    Fleet,
 }
 
 /// `cache_err = …`
@@ -184,7 +194,7 @@ impl Options {
             "valid_if" => put(&mut self.valid_if, &name, Ok(value), errors),
             "verify" => put(&mut self.verify, &name, share(value), errors),
             "store_result" => put(&mut self.store_result, &name, yes_or_no(&value), errors),
-            "single_flight" => put(&mut self.single_flight, &name, yes_or_no(&value), errors),
+            "single_flight" => put(&mut self.single_flight, &name, single_flight(&value), errors),
             "scope" => put(&mut self.scope, &name, scope(&value), errors),
             "companion" => put(&mut self.companion, &name, ident(&value), errors),
             "crate" => put(&mut self.krate, &name, path(&value), errors),
@@ -215,7 +225,7 @@ fn familiar(wrong: &str) -> Option<&'static str> {
         "miss_callable" => "on_miss",
         "eviction_listener" | "on_eviction" | "on_remove" => "on_evict",
         "convert" | "args_rewrite" | "key_fn" | "key_generator_callable" => "key",
-        "sync_writes" => "single_flight",
+        "sync_writes" | "lock" | "dog_pile_lock" => "single_flight",
         "thread_local" | "unsync" | "unsync_reads" => "scope",
         "name" | "key_prefix" | "namespace" | "make_name" | "cache_prefix_block" => "prefix",
         "response_filter" => "cache_if",
@@ -336,6 +346,18 @@ fn yes_or_no(value: &Expr) -> syn::Result<bool> {
     match literal(value) {
         Some(Lit::Bool(value)) => Ok(value.value),
         _ => Err(syn::Error::new_spanned(value, "expected `true` or `false`")),
+    }
+}
+
+fn single_flight(value: &Expr) -> syn::Result<SingleFlight> {
+    match literal(value) {
+        Some(Lit::Bool(value)) if value.value => Ok(SingleFlight::Process),
+        Some(Lit::Bool(_)) => Ok(SingleFlight::Off),
+        Some(Lit::Str(text)) if text.value() == "fleet" => Ok(SingleFlight::Fleet),
+        _ => Err(syn::Error::new_spanned(
+            value,
+            "expected `true`, `false`, or `\"fleet\"`: one process of all that share the cache loads at a time",
+        )),
     }
 }
 

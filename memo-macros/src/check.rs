@@ -1,6 +1,6 @@
 //! Every rule about options and functions. It finds mistakes and emits nothing.
 
-use crate::args::{Options, closure};
+use crate::args::{Options, SingleFlight, closure};
 use crate::errors::{Errors, list, nearest};
 use crate::model::{Model, Place};
 use proc_macro2::Span;
@@ -35,6 +35,9 @@ fn options_alone(options: &Options, errors: &mut Errors) {
         }
         if let Some(timeout) = &options.local_timeout {
             errors.at_span(timeout.name, format!("`local_timeout` {needs}, or use `timeout`"));
+        }
+        if let Some(fleet) = options.single_flight.as_ref().filter(|given| given.value == SingleFlight::Fleet) {
+            errors.at_span(fleet.name, format!("`single_flight = \"fleet\"` {needs}"));
         }
     } else if !options.has_local() {
         let contradicts = "contradicts `local = false`: there is no local level to bound";
@@ -132,11 +135,18 @@ fn guard(options: &Options, errors: &mut Errors) {
             errors.at_span(span, format!("`{option}` contradicts `store_result = false`: there is no stored value"));
         }
     }
-    if let Some(single_flight) = options.single_flight.as_ref().filter(|single_flight| !single_flight.value) {
-        errors.at_span(
-            single_flight.name,
-            "`single_flight = false` contradicts `store_result = false`, which lets the body run once",
-        );
+    if let Some(single_flight) = &options.single_flight {
+        let message = match single_flight.value {
+            SingleFlight::Off => {
+                "`single_flight = false` contradicts `store_result = false`, which lets the body run once"
+            }
+            SingleFlight::Fleet => {
+                "`single_flight = \"fleet\"` is of no use with `store_result = false`, whose mark lets the body run once in \
+                 all processes: remove it"
+            }
+            SingleFlight::Process => return,
+        };
+        errors.at_span(single_flight.name, message);
     }
 }
 

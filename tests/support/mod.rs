@@ -31,11 +31,16 @@ pub(crate) fn redis_url(database: u8) -> String {
     format!("{}/{database}", url.trim_end_matches('/'))
 }
 
-/// An empty database, with more patience than the default: many threads share few processors here.
-pub(crate) fn redis(database: u8) -> RedisCache {
+/// A database, with more patience than the default: many threads share few processors here.
+pub(crate) fn redis_of(database: u8) -> RedisCache {
     let patience = Duration::from_secs(20);
     let cache = RedisCache::builder(redis_url(database)).connect_timeout(patience).operation_timeout(patience).build();
-    let cache = cache.expect("an address");
+    cache.expect("an address")
+}
+
+/// As [`redis_of`], empty.
+pub(crate) fn redis(database: u8) -> RedisCache {
+    let cache = redis_of(database);
     cache.clear("").expect("the server answers");
     cache
 }

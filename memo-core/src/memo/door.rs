@@ -7,10 +7,10 @@ use super::note::Facts;
 use crate::Error;
 use crate::explain::SharedState;
 use crate::invalidations::Name;
-#[cfg(feature = "shared")]
-use crate::key::Key;
 use crate::local::Gone;
 use crate::tags::Tags;
+#[cfg(feature = "shared")]
+use crate::{key::Key, shared::link::Linked};
 use std::future::Future;
 use std::time::Duration;
 
@@ -56,6 +56,12 @@ pub trait Door<V>: Send + Sync {
     /// The key of this call, if it has one.
     #[cfg(feature = "shared")]
     fn key(&self) -> Option<&Key>;
+
+    /// The cache and the key of this call, if it has both.
+    #[cfg(feature = "shared")]
+    fn place(&self) -> Option<(&Linked, &Key)> {
+        None
+    }
 
     /// The names beside its tags that an entry of the local level goes with.
     #[inline]

@@ -50,6 +50,10 @@ pub(super) mod sealed {
     use super::{Arc, Ending, Error, Flight, Future};
     /// The waits there are.
     pub trait Wait: Send + Sync + 'static {
+        /// Whether the thread waits.
+        #[cfg(feature = "shared")]
+        const BLOCKS: bool;
+
         /// Waits for a load to end.
         fn ended(flight: &Flight) -> impl Future<Output = Ending> + Send;
 
@@ -59,6 +63,9 @@ pub(super) mod sealed {
 }
 
 impl sealed::Wait for Blocking {
+    #[cfg(feature = "shared")]
+    const BLOCKS: bool = true;
+
     async fn ended(flight: &Flight) -> Ending {
         flight.wait()
     }
@@ -75,6 +82,9 @@ impl sealed::Wait for Blocking {
 }
 
 impl sealed::Wait for Tasks {
+    #[cfg(feature = "shared")]
+    const BLOCKS: bool = false;
+
     async fn ended(flight: &Flight) -> Ending {
         flight.wait_async().await
     }

@@ -16,7 +16,7 @@ use crate::invalidations::Name;
 use crate::local::Gone;
 use crate::tags::Tags;
 #[cfg(feature = "shared")]
-use crate::{events::KeyOf, key::Key};
+use crate::{events::KeyOf, key::Key, shared::link::Linked};
 use parking_lot::Mutex;
 use std::any::Any;
 use std::time::Duration;
@@ -254,6 +254,11 @@ impl<V, D: Door<V>> Door<V> for Noted<'_, D> {
     #[cfg(feature = "shared")]
     fn key(&self) -> Option<&Key> {
         self.door.key()
+    }
+
+    #[cfg(feature = "shared")]
+    fn place(&self) -> Option<(&Linked, &Key)> {
+        self.door.place()
     }
 
     fn names(&self) -> Option<[Name; 3]> {

@@ -8,10 +8,10 @@ use super::note::{Facts, Notes};
 use crate::Error;
 use crate::explain::SharedState;
 use crate::invalidations::Name;
-#[cfg(feature = "shared")]
-use crate::key::Key;
 use crate::local::Gone;
 use crate::tags::Tags;
+#[cfg(feature = "shared")]
+use crate::{key::Key, shared::link::Linked};
 use std::future::Future;
 use std::time::Duration;
 
@@ -102,6 +102,11 @@ impl<V, D: Door<V>> Door<V> for Tagged<Tags, D> {
     #[cfg(feature = "shared")]
     fn key(&self) -> Option<&Key> {
         self.door.key()
+    }
+
+    #[cfg(feature = "shared")]
+    fn place(&self) -> Option<(&Linked, &Key)> {
+        self.door.place()
     }
 
     fn names(&self) -> Option<[Name; 3]> {

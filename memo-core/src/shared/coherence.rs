@@ -7,6 +7,7 @@
 use super::bus::{Listener, Message, Snapshot, Subscription};
 use super::cache::Cache;
 use super::invalidation::{Invalidation, Records, Stored, function_name, tag_name};
+use super::keeper;
 use super::link::{Link, Linked};
 use super::mirror::{Known, Mirror};
 use crate::invalidations::{self, Name};
@@ -62,6 +63,7 @@ impl Listener for Ear {
         match Message::decode(bytes) {
             Ok(message) if message.sender == self.id => mirror.see(message.sequence),
             Ok(message) => {
+                message.woken.iter().for_each(|key| keeper::woken(key));
                 mirror.note(message.names.iter().copied(), message.sequence);
                 let (keys, names) = (message.keys.iter(), message.names.iter());
                 let names = names.map(|name| Name::heard(name)).chain(keys.map(|key| Name::key(key)));

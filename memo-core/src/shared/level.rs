@@ -201,6 +201,10 @@ where
     fn key(&self) -> Option<&Key> {
         self.open.as_ref().ok().map(|(_, key)| key)
     }
+
+    fn place(&self) -> Option<(&Linked, &Key)> {
+        self.open.as_ref().ok().map(|(linked, key)| (linked, key))
+    }
 }
 
 /// The value in stored bytes, or why they are no hit.

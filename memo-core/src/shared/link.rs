@@ -26,7 +26,7 @@ type Links = HashMap<usize, Vec<Arc<Link>>, RandomState>;
 static LINKS: RwLock<Option<Links>> = RwLock::new(None);
 
 /// What this process knows of one cache.
-pub(crate) struct Link {
+pub struct Link {
     id: u64,
     cache: Weak<dyn Cache>,
     pub(super) breaker: Breaker,
@@ -99,7 +99,7 @@ impl fmt::Debug for Link {
 
 /// A cache that is being used, and the link to it.
 #[derive(Clone)]
-pub(crate) struct Linked {
+pub struct Linked {
     pub(crate) cache: Arc<dyn Cache>,
     pub(crate) link: Arc<Link>,
 }

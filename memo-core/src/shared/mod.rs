@@ -12,6 +12,8 @@ pub mod entry;
 mod everywhere;
 pub(crate) mod health;
 pub mod invalidation;
+mod keeper;
+pub(crate) mod lease;
 pub(crate) mod level;
 pub(crate) mod link;
 mod listener;

@@ -1,7 +1,7 @@
 //! The `static` behind the function, with what the attribute said.
 
 use super::site::Site;
-use crate::args::Time;
+use crate::args::{SingleFlight, Time};
 use crate::model::Place;
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -68,8 +68,10 @@ fn options(site: &Site<'_>) -> TokenStream {
     if !given.has_local() {
         calls.extend(quote!(.without_local()));
     }
-    if given.single_flight.as_ref().is_some_and(|single_flight| !single_flight.value) {
-        calls.extend(quote!(.without_single_flight()));
+    match given.single_flight.as_ref().map(|single_flight| single_flight.value) {
+        Some(SingleFlight::Off) => calls.extend(quote!(.without_single_flight())),
+        Some(SingleFlight::Fleet) => calls.extend(quote!(.fleet())),
+        Some(SingleFlight::Process) | None => {}
     }
     if site.model.place == Place::Method {
         calls.extend(quote!(.method()));

@@ -42,6 +42,9 @@ pub struct Function {
     pub(super) evicts_by_cost: bool,
     pub(crate) local: bool,
     pub(crate) single_flight: bool,
+    /// Whether one process of all that share the cache loads a key at a time.
+    #[cfg(feature = "shared")]
+    pub(crate) is_fleet: bool,
     #[cfg(feature = "shared")]
     pub(crate) source: Option<Source>,
     #[cfg(feature = "shared")]
@@ -79,6 +82,8 @@ impl Function {
             evicts_by_cost: false,
             local: true,
             single_flight: true,
+            #[cfg(feature = "shared")]
+            is_fleet: false,
             #[cfg(feature = "shared")]
             source: None,
             #[cfg(feature = "shared")]
@@ -175,6 +180,14 @@ impl Function {
     #[must_use]
     pub const fn without_single_flight(mut self) -> Self {
         self.single_flight = false;
+        self
+    }
+
+    /// `single_flight = "fleet"`
+    #[cfg(feature = "shared")]
+    #[must_use]
+    pub const fn fleet(mut self) -> Self {
+        self.is_fleet = true;
         self
     }
 

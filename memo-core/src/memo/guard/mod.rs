@@ -1,5 +1,7 @@
 //! The lead of a load: run the body, store what it returned, let the followers go.
 
+#[cfg(feature = "shared")]
+mod fleet;
 mod store;
 
 pub(super) use store::{StopStoring, entry};
@@ -19,6 +21,8 @@ use crate::clock::{self, Stopwatch, Tick};
 use crate::invalidations::{self, Marks};
 use crate::local::Entry;
 use crate::outcome::Outcome;
+#[cfg(feature = "shared")]
+use crate::shared::lease::Lease;
 use crate::stats::Count;
 use crate::tags::Tags;
 use std::future::{Future, poll_fn};
@@ -45,6 +49,9 @@ pub struct Guard<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     tags: Tags,
     /// What the loaded value goes with, once that is known.
     marks: Option<Arc<Marks>>,
+    /// The right to load, where one process of all loads.
+    #[cfg(feature = "shared")]
+    pub(super) lease: Option<Box<Lease>>,
     /// The number of the mark that a guard has set in the shared level for this run; 0 for none.
     pub(super) claimed: u64,
     /// When a guard's run began.
@@ -75,7 +82,23 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         let began = if O::ONCE { clock::now() } else { Tick::NEVER };
         let flight = Some(flight);
         let (stamp, since, tags, marks) = (invalidations::latest(), None, Tags::default(), None);
-        Guard { function, memo, outcome, flight, door, refreshes, asked, stamp, since, tags, marks, claimed: 0, began }
+        Guard {
+            function,
+            memo,
+            outcome,
+            flight,
+            door,
+            refreshes,
+            asked,
+            stamp,
+            since,
+            tags,
+            marks,
+            #[cfg(feature = "shared")]
+            lease: None,
+            claimed: 0,
+            began,
+        }
     }
 
     /// Asks the shared level, under the lead, so that one caller of a key asks.
@@ -100,6 +123,14 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
             && D::SHARED
             && self.asked != Asked::Failed
             && let Claim::Taken(found) = self.claim::<I>().await
+        {
+            return Begun::Hit(self.end_with(found));
+        }
+        #[cfg(feature = "shared")]
+        if self.function.is_fleet
+            && D::SHARED
+            && self.asked != Asked::Failed
+            && let Some(found) = self.take_lease::<I>().await
         {
             return Begun::Hit(self.end_with(found));
         }
@@ -291,6 +322,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
             None if self.replaces_nothing(&returned) => (None, self.forget::<I>().await),
             None => (None, Ok(())),
         };
+        #[cfg(feature = "shared")]
+        self.end_lease::<I>().await;
         (self.end(returned, cost, entry), stored)
     }
 
