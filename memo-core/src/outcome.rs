@@ -37,11 +37,6 @@ pub trait Outcome: Copy + Send + Sync {
         None
     }
 
-    /// Whether this is the mark of the run with this number.
-    fn is_mark_of(_value: &Self::Value, _number: u64) -> bool {
-        false
-    }
-
     /// Whether a stored value is asked before it counts as a hit.
     const CHECKS: bool = false;
 

@@ -173,7 +173,7 @@ fn what_has_expired_goes_once_and_nothing_is_overlooked() {
         // All over a table that will be too large: the one that replaces it has them in other places.
         let spread = |key: u32| u64::from(key) << 28;
         let store = |key| {
-            let entry = Entry { value: Checked::new(key), created: expired, deadline: expired };
+            let entry = Entry { value: Checked::new(key), created: expired, deadline: expired, marks: None };
             let node = level.node(spread(key), key, entry, Duration::ZERO);
             drop(level.engine().insert(&epoch::pin(), spread(key), node));
         };

@@ -36,13 +36,14 @@ pub trait Door<V>: Send + Sync {
         lineage: &Lineage,
     ) -> impl Future<Output = Result<bool, Error>> + Send;
 
-    /// Stores the value under this call's key if nothing is there. Whether it did.
-    fn add<I: Io>(
-        &self,
-        value: &V,
-        timeout: Option<Duration>,
-        lineage: &Lineage,
-    ) -> impl Future<Output = Result<bool, Error>> + Send;
+    /// The bytes that this value is stored as.
+    fn encode(&self, value: &V, timeout: Option<Duration>, lineage: &Lineage) -> Result<Vec<u8>, Error>;
+
+    /// Stores what a value was [encoded](Door::encode) as under this call's key if nothing is there. Whether it did.
+    fn add<I: Io>(&self, bytes: &[u8], timeout: Option<Duration>) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// Drops what is under this call's key if it is these bytes.
+    fn remove_if<I: Io>(&self, bytes: &[u8]) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Drops the value under this call's key. Whether there was one.
     fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send;
@@ -176,13 +177,20 @@ impl<V> Door<V> for NoDoor {
         std::future::ready(Ok(true))
     }
 
+    fn encode(&self, _value: &V, _timeout: Option<Duration>, _lineage: &Lineage) -> Result<Vec<u8>, Error> {
+        Ok(Vec::new())
+    }
+
     fn add<I: Io>(
         &self,
-        _value: &V,
+        _bytes: &[u8],
         _timeout: Option<Duration>,
-        _lineage: &Lineage,
     ) -> impl Future<Output = Result<bool, Error>> + Send {
         std::future::ready(Ok(true))
+    }
+
+    fn remove_if<I: Io>(&self, _bytes: &[u8]) -> impl Future<Output = Result<(), Error>> + Send {
+        std::future::ready(Ok(()))
     }
 
     #[inline]

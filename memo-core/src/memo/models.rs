@@ -3,7 +3,7 @@
 //!
 //! A model that fails prints its schedule; `shuttle::replay(model, schedule)` runs it again.
 
-use super::door::{Door, Fetched, MakeDoor, Shared};
+use super::door::{Door, Fetched, Lineage, MakeDoor, Shared};
 use super::function::Function;
 use super::io::{Blocking, Io, Tasks, ready};
 use super::keep::Keep;
@@ -13,6 +13,7 @@ use crate::Error;
 use crate::explain::SharedState;
 use crate::lookup::{AnyArg as _, Arg};
 use crate::outcome::{AnyReturn as _, Returns, Whole};
+use crate::tags::Tags;
 use shuttle::future::block_on;
 use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler};
 use shuttle::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -288,6 +289,51 @@ fn a_body_that_calls_its_own_key_does_not_wait_for_itself() {
     });
 }
 
+// Tags.
+
+/// Two loads of a tagged value and an invalidation of the tag: whoever calls afterwards gets the new value, also who
+/// joins a load from before.
+fn invalidate_tag_beside_loads(tag: &'static str, by_task: bool) {
+    explore(move || {
+        let function = function(|function| function);
+        let truth = Arc::new(AtomicU32::new(0));
+        let load = move |truth: &AtomicU32| match by_task {
+            true => block_on(call_async(function, 1, async {
+                crate::tag(tag);
+                truth.load(SeqCst)
+            })),
+            false => call(function, 1, || {
+                crate::tag(tag);
+                truth.load(SeqCst)
+            }),
+        };
+        let loader = |truth: &Arc<AtomicU32>| -> Box<dyn FnOnce() + Send> {
+            let truth = Arc::clone(truth);
+            Box::new(move || {
+                load(&truth);
+            })
+        };
+        let changed = Arc::clone(&truth);
+        let invalidator: Box<dyn FnOnce() + Send> = Box::new(move || {
+            changed.store(1, SeqCst);
+            crate::invalidate_tag(tag).expect("there is no shared level");
+            assert_eq!(load(&changed), 1, "an old value after the invalidation");
+        });
+        together([loader(&truth), loader(&truth), invalidator]);
+        assert_eq!(load(&truth), 1);
+    });
+}
+
+#[test]
+fn no_thread_gets_what_has_an_invalidated_tag() {
+    invalidate_tag_beside_loads("models: threads", false);
+}
+
+#[test]
+fn no_task_gets_what_has_an_invalidated_tag() {
+    invalidate_tag_beside_loads("models: tasks", true);
+}
+
 // Both levels.
 
 /// A shared level of one entry, whose operations others may interrupt.
@@ -302,6 +348,10 @@ impl Store {
     fn entry(&self) -> Option<u32> {
         *self.0.lock().expect("no panic")
     }
+}
+
+fn decode(bytes: &[u8]) -> u32 {
+    u32::from_le_bytes(bytes.try_into().expect("four bytes"))
 }
 
 impl<P> MakeDoor<P, u32> for Store {
@@ -341,11 +391,24 @@ impl Door<u32> for Store {
         Ok(self.0.lock().expect("no panic").take().is_some())
     }
 
-    async fn add<I: Io>(&self, value: &u32, _timeout: Option<Duration>, _lineage: &Lineage) -> Result<bool, Error> {
+    async fn invalidate<I: Io>(&self) -> Result<bool, Error> {
+        self.remove::<I>().await
+    }
+
+    fn encode(&self, value: &u32, _timeout: Option<Duration>, _lineage: &Lineage) -> Result<Vec<u8>, Error> {
+        Ok(value.to_le_bytes().to_vec())
+    }
+
+    async fn add<I: Io>(&self, bytes: &[u8], _timeout: Option<Duration>) -> Result<bool, Error> {
         let mut entry = self.0.lock().expect("no panic");
         let is_absent = entry.is_none();
-        entry.get_or_insert(*value);
+        entry.get_or_insert(decode(bytes));
         Ok(is_absent)
+    }
+
+    async fn remove_if<I: Io>(&self, bytes: &[u8]) -> Result<(), Error> {
+        self.0.lock().expect("no panic").take_if(|entry| *entry == decode(bytes));
+        Ok(())
     }
 
     async fn explain<I: Io>(&self, is_valid: impl Fn(&u32) -> bool + Send) -> SharedState {

@@ -230,13 +230,16 @@ impl<V, D: Door<V>> Door<V> for Noted<'_, D> {
         self.door.store::<I>(value, timeout, cost, lineage)
     }
 
-    fn add<I: Io>(
-        &self,
-        value: &V,
-        timeout: Option<Duration>,
-        lineage: &Lineage,
-    ) -> impl Future<Output = Result<bool, Error>> + Send {
-        self.door.add::<I>(value, timeout, lineage)
+    fn encode(&self, value: &V, timeout: Option<Duration>, lineage: &Lineage) -> Result<Vec<u8>, Error> {
+        self.door.encode(value, timeout, lineage)
+    }
+
+    fn add<I: Io>(&self, bytes: &[u8], timeout: Option<Duration>) -> impl Future<Output = Result<bool, Error>> + Send {
+        self.door.add::<I>(bytes, timeout)
+    }
+
+    fn remove_if<I: Io>(&self, bytes: &[u8]) -> impl Future<Output = Result<(), Error>> + Send {
+        self.door.remove_if::<I>(bytes)
     }
 
     fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send {

@@ -63,20 +63,20 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     /// Sets the mark under the load's announcement, like any write. A load that is doomed sets none: it counts for the
     /// time before the invalidation.
     async fn add_mark<I: Io>(&mut self, timeout: Option<Duration>) -> Result<bool, Error> {
-        let number = random::number();
         self.begin::<I>().await;
         let lineage = self.lineage();
-        let (Some(flight), Some(mark)) = (&self.flight, O::mark(number)) else { return Ok(true) };
+        let (Some(flight), Some(mark)) = (&self.flight, O::mark(random::number())) else { return Ok(true) };
+        let bytes = self.door.encode(&mark, timeout, &lineage)?;
         I::stored(self.memo.flights.supersede(flight)).await?;
         if !flight.start_storing() {
             return Ok(true);
         }
         let _storing = StopStoring(flight);
         // Before it is asked: a future that is dropped meanwhile may have set it.
-        self.claimed = number;
-        let added = self.door.add::<I>(&mark, timeout, &lineage).await;
+        self.claimed = Some(bytes.as_slice().into());
+        let added = self.door.add::<I>(&bytes, timeout).await;
         if !matches!(added, Ok(true)) {
-            self.claimed = 0;
+            self.claimed = None;
         }
         added
     }
@@ -84,21 +84,13 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     /// Takes the mark of this run back, if there is one. What stands there may be another run's by now, since the mark
     /// may have expired or been invalidated.
     pub(super) async fn release<I: Io>(&mut self) -> Result<(), Error> {
-        let number = std::mem::take(&mut self.claimed);
-        if number == 0 {
-            return Ok(());
-        }
-        let released = match self.door.fetch::<I>(self.function).await {
-            Fetched::Value(found) if O::is_mark_of(&found.value, number) => self.door.remove::<I>().await.map(drop),
-            Fetched::Value(_) | Fetched::Nothing => Ok(()),
-            Fetched::Failed(error) => Err(error),
-        };
-        released.inspect_err(|error| self.function.report(error))
+        let Some(mark) = self.claimed.take() else { return Ok(()) };
+        self.door.remove_if::<I>(&mark).await.inspect_err(|error| self.function.report(error))
     }
 
     /// As [`release`](Guard::release), with the thread: for a guard that is dropped, by a panic or with its future.
     pub(super) fn release_now(&mut self) {
-        if self.claimed != 0 {
+        if self.claimed.is_some() {
             let _reported = ready(self.release::<Blocking>());
         }
     }

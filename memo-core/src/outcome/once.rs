@@ -52,10 +52,6 @@ impl<T> Outcome for OncePlain<T> {
         Some(Ran(number))
     }
 
-    fn is_mark_of(value: &Ran, number: u64) -> bool {
-        value.0 == number
-    }
-
     fn value(_returned: &Option<T>) -> Option<&Ran> {
         Some(&HERE)
     }
@@ -92,10 +88,6 @@ impl<T, E> Outcome for OnceFallible<T, E> {
 
     fn mark(number: u64) -> Option<Ran> {
         Some(Ran(number))
-    }
-
-    fn is_mark_of(value: &Ran, number: u64) -> bool {
-        value.0 == number
     }
 
     fn value(returned: &Result<Option<T>, E>) -> Option<&Ran> {

@@ -155,12 +155,22 @@ where
         linked.store::<I>(key, &bytes, timeout, lineage, cost).await
     }
 
-    async fn add<I: Io>(&self, value: &V, timeout: Option<Duration>, lineage: &Lineage) -> Result<bool, Error> {
+    fn encode(&self, value: &V, timeout: Option<Duration>, lineage: &Lineage) -> Result<Vec<u8>, Error> {
         let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
         linked.can_tag(key, lineage)?;
-        let bytes = value::to_bytes::<V, C>(key.text(), value, timeout, Duration::ZERO, lineage)?;
+        value::to_bytes::<V, C>(key.text(), value, timeout, Duration::ZERO, lineage)
+    }
+
+    async fn add<I: Io>(&self, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
+        let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
         self.function.stores_for(timeout);
-        linked.entry("adding", key, I::add(&*linked.cache, key.text(), &bytes, timeout)).await
+        linked.entry("adding", key, I::add(&*linked.cache, key.text(), bytes, timeout)).await
+    }
+
+    async fn remove_if<I: Io>(&self, bytes: &[u8]) -> Result<(), Error> {
+        let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
+        let removed = I::remove_if(&*linked.cache, key.text(), bytes);
+        linked.through("removing", key.text(), removed).await.map(drop)
     }
 
     async fn remove<I: Io>(&self) -> Result<bool, Error> {

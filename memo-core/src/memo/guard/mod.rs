@@ -52,8 +52,8 @@ pub struct Guard<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     /// The right to load, where one process of all loads.
     #[cfg(feature = "shared")]
     pub(super) lease: Option<Box<Lease>>,
-    /// The number of the mark that a guard has set in the shared level for this run; 0 for none.
-    pub(super) claimed: u64,
+    /// The mark that a guard has set in the shared level for this run, as it is stored there.
+    pub(super) claimed: Option<Box<[u8]>>,
     /// When a guard's run began.
     pub(super) began: Tick,
 }
@@ -96,7 +96,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
             marks,
             #[cfg(feature = "shared")]
             lease: None,
-            claimed: 0,
+            claimed: None,
             began,
         }
     }
@@ -313,8 +313,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     ) -> (O::Return, Result<(), Error>) {
         let (entry, stored) = match kept::<O>(&returned, keep) {
             // The mark is there already.
-            Some((value, fresh)) if O::ONCE && self.claimed != 0 => {
-                self.claimed = 0;
+            Some((value, fresh)) if O::ONCE && self.claimed.is_some() => {
+                self.claimed = None;
                 (self.timeout(fresh).ok().and_then(|timeout| self.local_entry(value, timeout)), Ok(()))
             }
             Some((value, fresh)) => self.store::<I>(value, fresh, cost).await,
