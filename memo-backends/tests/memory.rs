@@ -1,6 +1,7 @@
 //! The memory cache: the contract of a backend under a mock clock, its bound, and its upkeep.
 
 use memo_backends::MemoryCache;
+use memo_core::invalidation::{Invalidation, Stored, function_name, tag_name};
 use memo_core::testing::{MockClock, conformance};
 use memo_core::{Cache, ErrorKind};
 use std::sync::Arc;
@@ -82,5 +83,71 @@ fn a_visitor_may_take_its_time() -> Result<(), memo_core::Error> {
     })?;
     assert_eq!(seen, b"lent");
     assert_eq!(cache.get("k")?.as_deref(), Some(&b"new"[..]));
+    Ok(())
+}
+
+#[test]
+fn an_invalidation_voids_what_it_names_and_nothing_else() -> Result<(), memo_core::Error> {
+    let cache = MemoryCache::new();
+    assert_eq!(cache.records(&["t:a"], 0)?.numbers, [0], "never");
+    let (a, b) = (tag_name("a"), tag_name("b"));
+    let first = cache.invalidate(&Invalidation { names: &[&a], ..Invalidation::default() })?.sequence;
+    let second = cache.invalidate(&Invalidation { names: &[&b], ..Invalidation::default() })?.sequence;
+    let records = cache.records(&[&a, &b, "t:c"], second)?;
+    assert_eq!((records.sequence, records.numbers), (second, vec![first, second, 0]));
+    Ok(())
+}
+
+#[test]
+fn invalidating_a_function_frees_its_entries() -> Result<(), memo_core::Error> {
+    let cache = MemoryCache::new();
+    for key in ["memo:f:0:1", "memo:f:0:2", "memo:fg:0:1"] {
+        cache.set(key, b"v", None)?;
+    }
+    let name = function_name("memo:f:0:");
+    let done = cache.invalidate(&Invalidation { names: &[&name], ..Invalidation::default() })?;
+    assert_eq!(done.removed, 0, "keys alone are counted");
+    assert_eq!(cache.len(), 1);
+    assert!(cache.get("memo:fg:0:1")?.is_some());
+    Ok(())
+}
+
+#[test]
+fn what_is_remembered_of_invalidations_is_bounded_and_ends() -> Result<(), memo_core::Error> {
+    let clock = MockClock::install();
+    let cache = MemoryCache::builder().max_bytes(1 << 20).build();
+    let keep = Duration::from_secs(60);
+    let numbers: Vec<u64> = (0..5_000)
+        .map(|number| {
+            let (key, tag) = (format!("k{number}"), tag_name(&number.to_string()));
+            let done =
+                cache.invalidate(&Invalidation { keys: &[&key], names: &[&tag], keep, ..Invalidation::default() });
+            done.map(|done| done.sequence)
+        })
+        .collect::<Result<_, _>>()?;
+    for (position, number) in numbers.iter().enumerate() {
+        let stored = cache.store(&format!("k{position}"), b"old", None, number - 1)?;
+        assert!(matches!(stored, Stored::Refused { sequence } if sequence >= *number), "{position}: {stored:?}");
+        assert!(cache.records(&[&tag_name(&position.to_string())], 0)?.numbers[0] >= *number);
+    }
+    assert_eq!(cache.bytes(), 0, "no entry");
+    // The youngest tombstones were kept by name; their time ends.
+    assert_eq!(cache.store("another", b"v", None, 4_999)?, Stored::Stored);
+    clock.advance(keep);
+    assert_eq!(cache.store("k4999", b"v", None, 4_998)?, Stored::Stored);
+    Ok(())
+}
+
+#[test]
+fn a_clear_of_everything_is_no_reason_to_forget_invalidations() -> Result<(), memo_core::Error> {
+    let cache = MemoryCache::new();
+    cache.set("k", b"v", None)?;
+    let tag = tag_name("a");
+    let what =
+        Invalidation { names: &[&tag], keys: &["gone"], keep: Duration::from_secs(1), ..Invalidation::default() };
+    let sequence = cache.invalidate(&what)?.sequence;
+    assert_eq!(cache.clear("")?, 1);
+    assert_eq!(cache.records(&[&tag], 0)?.numbers, [sequence]);
+    assert_eq!(cache.store("gone", b"old", None, 0)?, Stored::Refused { sequence });
     Ok(())
 }

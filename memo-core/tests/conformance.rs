@@ -2,8 +2,9 @@
 #![cfg(all(feature = "testing", feature = "shared"))]
 
 use memo_core::clock::{self, Tick};
+use memo_core::invalidation::{Invalidated, Invalidation, Records, Stored};
 use memo_core::testing::{MockClock, conformance};
-use memo_core::{Cache, Capabilities, Error, ErrorKind, check_key};
+use memo_core::{Cache, Capabilities, Error, ErrorKind, check_key, is_reserved};
 use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -20,6 +21,7 @@ enum Fault {
     KeepsTheFirstTimeout,
     RoundsToSeconds,
     ScanIgnoresThePrefix,
+    ScanShowsReserved,
     TakesAnyKey,
     TouchUnclaimed,
 }
@@ -119,15 +121,127 @@ impl Cache for Faulty {
 
     fn scan(&self, prefix: &str, visit: &mut dyn FnMut(&str)) -> Result<(), Error> {
         let literal = !self.has(Fault::ScanIgnoresThePrefix);
-        self.map().keys().filter(|key| !literal || key.starts_with(prefix)).for_each(|key| visit(key));
+        let shown = |key: &&String| self.has(Fault::ScanShowsReserved) || !is_reserved(key);
+        let keys: Vec<String> =
+            self.map().keys().filter(shown).filter(|key| !literal || key.starts_with(prefix)).cloned().collect();
+        for key in keys {
+            visit(&key);
+        }
         Ok(())
+    }
+}
+
+/// What is wrong with the invalidations of a map that is right otherwise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Wrong {
+    ClaimsABus,
+    CountsAllKeys,
+    KeepsEntries,
+    NeverLifts,
+    RecordsNothing,
+    RemovesWhatever,
+    StandsStill,
+    StoresWhatever,
+    TouchesWhatever,
+}
+
+/// A map whose invalidations are overridden with a fault.
+struct Misled {
+    inner: Faulty,
+    wrong: Wrong,
+}
+
+impl Misled {
+    fn is(&self, wrong: Wrong) -> bool {
+        self.wrong == wrong
+    }
+
+    fn seen(&self, seen: u64) -> u64 {
+        if self.is(Wrong::NeverLifts) { 0 } else { seen }
+    }
+}
+
+impl Cache for Misled {
+    fn capabilities(&self) -> Capabilities {
+        let mut capable = self.inner.capabilities();
+        capable.bus = self.is(Wrong::ClaimsABus);
+        capable
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.inner.get(key)
+    }
+
+    fn set(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<(), Error> {
+        self.inner.set(key, bytes, timeout)
+    }
+
+    fn add(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
+        self.inner.add(key, bytes, timeout)
+    }
+
+    fn remove(&self, key: &str) -> Result<bool, Error> {
+        self.inner.remove(key)
+    }
+
+    fn increment(&self, key: &str, by: i64, timeout: Option<Duration>) -> Result<i64, Error> {
+        self.inner.increment(key, by, timeout)
+    }
+
+    fn scan(&self, prefix: &str, visit: &mut dyn FnMut(&str)) -> Result<(), Error> {
+        self.inner.scan(prefix, visit)
+    }
+
+    fn invalidate(&self, what: &Invalidation<'_>) -> Result<Invalidated, Error> {
+        if self.is(Wrong::StandsStill) {
+            what.check()?;
+            return Ok(Invalidated { sequence: what.seen, removed: self.remove_many(what.keys)? });
+        }
+        let keys = if self.is(Wrong::KeepsEntries) { &[] } else { what.keys };
+        let mut done = self.inner.invalidate(&Invalidation { keys, seen: self.seen(what.seen), ..*what })?;
+        if self.is(Wrong::CountsAllKeys) {
+            done.removed = what.keys.len() as u64;
+        }
+        Ok(done)
+    }
+
+    fn store(&self, key: &str, bytes: &[u8], timeout: Option<Duration>, since: u64) -> Result<Stored, Error> {
+        if self.is(Wrong::StoresWhatever) {
+            return self.set(key, bytes, timeout).map(|()| Stored::Stored);
+        }
+        self.inner.store(key, bytes, timeout, since)
+    }
+
+    fn records(&self, names: &[&str], seen: u64) -> Result<Records, Error> {
+        let mut records = self.inner.records(names, self.seen(seen))?;
+        if self.is(Wrong::RecordsNothing) {
+            // Only the floor is told.
+            let floor = self.inner.records(&["t:never"], 0)?.numbers[0];
+            records.numbers.fill(floor);
+        }
+        Ok(records)
+    }
+
+    fn remove_if(&self, key: &str, bytes: &[u8]) -> Result<bool, Error> {
+        if self.is(Wrong::RemovesWhatever) { self.remove(key) } else { self.inner.remove_if(key, bytes) }
+    }
+
+    fn touch_if(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
+        match self.get(key)? {
+            Some(found) if self.is(Wrong::TouchesWhatever) => self.set(key, &found, timeout).map(|()| true),
+            _ => self.inner.touch_if(key, bytes, timeout),
+        }
     }
 }
 
 /// What the suite says about a map with this fault.
 fn verdict(fault: Fault) -> Result<(), String> {
+    verdict_on(Faulty { map: Mutex::default(), fault })
+}
+
+fn verdict_on(cache: impl Cache) -> Result<(), String> {
     let clock = MockClock::install();
-    let cache: Arc<dyn Cache> = Arc::new(Faulty { map: Mutex::default(), fault });
+    let cache: Arc<dyn Cache> = Arc::new(cache);
     let check = || conformance::check(&cache, &mut |span| clock.advance(span), &conformance::block_on);
     panic::catch_unwind(AssertUnwindSafe(check)).map_err(|panic| match panic.downcast::<String>() {
         Ok(message) => *message,
@@ -151,6 +265,7 @@ fn each_fault_is_found_under_its_rule() {
         (Fault::KeepsTheFirstTimeout, "a replaced entry takes the new timeout"),
         (Fault::RoundsToSeconds, "a timeout counts in milliseconds"),
         (Fault::ScanIgnoresThePrefix, "scan takes its prefix literally"),
+        (Fault::ScanShowsReserved, "scan doesn't show reserved keys"),
         (Fault::TakesAnyKey, "an empty key is refused"),
         (Fault::TouchUnclaimed, "an operation that is not claimed is Unsupported"),
     ];
@@ -159,6 +274,29 @@ fn each_fault_is_found_under_its_rule() {
         assert!(
             message.contains(&format!("the faulty cache (Blocking) breaks the rule `{rule}`")),
             "{fault:?}: {message}"
+        );
+    }
+}
+
+#[test]
+fn each_wrong_invalidation_is_found_under_its_rule() {
+    let cases = [
+        (Wrong::ClaimsABus, "what is published is heard by all who subscribed"),
+        (Wrong::CountsAllKeys, "invalidate drops its keys and counts what was there"),
+        (Wrong::KeepsEntries, "invalidate drops its keys and counts what was there"),
+        (Wrong::NeverLifts, "the sequence never is below what a caller has seen"),
+        (Wrong::RecordsNothing, "an invalidation is recorded for its names"),
+        (Wrong::RemovesWhatever, "remove_if drops what it names and nothing else"),
+        (Wrong::StandsStill, "invalidations are numbered upwards"),
+        (Wrong::StoresWhatever, "what was loaded before an invalidation of its key is not stored"),
+        (Wrong::TouchesWhatever, "touch_if renews what it names and nothing else"),
+    ];
+    for (wrong, rule) in cases {
+        let inner = Faulty { map: Mutex::default(), fault: Fault::None };
+        let message = verdict_on(Misled { inner, wrong }).expect_err("a fault");
+        assert!(
+            message.contains(&format!("the faulty cache (Blocking) breaks the rule `{rule}`")),
+            "{wrong:?}: {message}"
         );
     }
 }

@@ -18,7 +18,7 @@ use self::store::{Failure, Store};
 use self::value::{HEADER, Stored, expiry};
 use crate::number;
 use heed::RwTxn;
-use memo_core::{Cache, Capabilities, Error, ErrorKind, Found, MAX_KEY_BYTES, Want, check_key};
+use memo_core::{Cache, Capabilities, Error, ErrorKind, Found, MAX_KEY_BYTES, Want, check_key, is_reserved};
 use std::fmt;
 use std::io::Write;
 use std::ops::Bound;
@@ -321,7 +321,7 @@ impl Cache for FileCache {
             let after = keys.last().map_or("", |(key, _): &(String, bool)| key);
             // The snapshot ends before `visit` runs, which may call the cache.
             keys = self.store.snapshot().and_then(|txn| self.page(&txn, prefix, after)).map_err(failed)?;
-            keys.iter().filter(|(_, live)| *live).for_each(|(key, _)| visit(key));
+            keys.iter().filter(|(key, live)| *live && !is_reserved(key)).for_each(|(key, _)| visit(key));
             if keys.len() < PAGE {
                 break;
             }

@@ -1,12 +1,16 @@
 //! Bytes in this process: for tests, and the default of a named cache until another is registered.
 
+mod ledger;
 mod table;
+mod tombstones;
 
+use self::ledger::{Ledger, MOST_NAMES};
 use self::table::{Table, weight};
 use crate::number;
 use foldhash::fast::RandomState;
 use memo_core::clock::{self, Tick};
-use memo_core::{Cache, Capabilities, Error, ErrorKind, Found, TimeToLive, Want, check_key};
+use memo_core::invalidation::{Invalidated, Invalidation, Records, Stored, check_records, prefix_of};
+use memo_core::{Cache, Capabilities, Error, ErrorKind, Found, TimeToLive, Want, check_key, is_reserved};
 use parking_lot::RwLock;
 use std::fmt;
 use std::hash::BuildHasher;
@@ -47,6 +51,8 @@ pub struct MemoryCache {
     writes: AtomicU64,
     /// Which shard the next eviction starts with.
     next_victim: AtomicUsize,
+    /// Taken and left before a shard is locked.
+    ledger: RwLock<Ledger>,
 }
 
 /// Settings of a [`MemoryCache`]; see [`MemoryCache::builder`].
@@ -58,7 +64,8 @@ pub struct MemoryCacheBuilder {
 
 impl MemoryCacheBuilder {
     /// Bounds what all entries take together: keys, values, and about 112 bytes an entry for its upkeep. An entry
-    /// that is over it by itself is refused with [`ErrorKind::Full`]. Without it nothing is evicted.
+    /// that is over it by itself is refused with [`ErrorKind::Full`]. Without it nothing is evicted. What is remembered of
+    /// invalidations is not counted; it has bounds of its own, about a quarter of this one.
     pub fn max_bytes(mut self, max_bytes: u64) -> Self {
         self.max_bytes = Some(max_bytes);
         self
@@ -74,6 +81,7 @@ impl MemoryCacheBuilder {
             weight: AtomicUsize::new(0),
             writes: AtomicU64::new(0),
             next_victim: AtomicUsize::new(0),
+            ledger: RwLock::default(),
         }
     }
 }
@@ -157,6 +165,11 @@ impl MemoryCache {
         }
     }
 
+    /// The part of `most` that goes with the bound on bytes, if `each` is what one takes: about an eighth of it.
+    fn part(&self, most: usize, each: usize) -> usize {
+        self.max_bytes.map_or(most, |max| (max / 8 / each).clamp(16, most))
+    }
+
     fn check(&self, key: &str, bytes: &[u8]) -> Result<(), Error> {
         check_key(key)?;
         if self.max_bytes.is_some_and(|max| weight(key, bytes) > max) {
@@ -210,7 +223,7 @@ fn deadline(timeout: Option<Duration>) -> Tick {
 impl Cache for MemoryCache {
     fn capabilities(&self) -> Capabilities {
         let mut capable = Capabilities::new("memory");
-        (capable.scan, capable.increment, capable.touch) = (true, true, true);
+        (capable.scan, capable.increment, capable.touch, capable.conditional) = (true, true, true, true);
         capable
     }
 
@@ -275,15 +288,67 @@ impl Cache for MemoryCache {
         for shard in &self.shards {
             // Copied, so that `visit` runs without the lock and may call the cache.
             let keys: Vec<Box<str>> =
-                shard.read().live().filter(|(key, _)| key.starts_with(prefix)).map(|(key, _)| key.into()).collect();
-            for key in &keys {
-                visit(key);
-            }
+                shard.read().live().map(|(key, _)| key).filter(|key| key.starts_with(prefix)).map(Box::from).collect();
+            keys.iter().filter(|key| !is_reserved(key)).for_each(|key| visit(key));
         }
         Ok(())
     }
 
     fn clear(&self, prefix: &str) -> Result<u64, Error> {
         Ok(self.shards.iter().map(|shard| self.count(&mut shard.write(), |table| table.clear(prefix))).sum())
+    }
+
+    /// Frees the entries of functions that are invalidated as a whole, too.
+    fn invalidate(&self, what: &Invalidation<'_>) -> Result<Invalidated, Error> {
+        what.check()?;
+        let most = self.part(MOST_NAMES, 128);
+        let sequence = self.ledger.write().invalidate(what.names, what.seen, most);
+        let (until, most) = (deadline(Some(what.keep)), self.part(tombstones::MOST * SHARDS, 256) / SHARDS);
+        let mut removed = 0;
+        for key in what.keys {
+            removed += u64::from(self.write(key, |hash, table, _| {
+                table.tombstones.put(key, sequence, until, most);
+                table.remove(hash, key)
+            }));
+        }
+        for prefix in what.names.iter().filter_map(|name| prefix_of(name)) {
+            self.clear(prefix)?;
+        }
+        Ok(Invalidated { sequence, removed })
+    }
+
+    fn store(&self, key: &str, bytes: &[u8], timeout: Option<Duration>, since: u64) -> Result<Stored, Error> {
+        self.check(key, bytes)?;
+        let (bytes, expires) = (Arc::from(bytes), deadline(timeout));
+        Ok(self.write(key, |hash, table, number| {
+            let sequence = table.tombstones.newest(key);
+            if sequence > since {
+                return Stored::Refused { sequence };
+            }
+            table.put(hash, key, bytes, expires, number);
+            Stored::Stored
+        }))
+    }
+
+    fn records(&self, names: &[&str], seen: u64) -> Result<Records, Error> {
+        check_records(names, seen)?;
+        let ledger = self.ledger.read();
+        if ledger.knows(seen) {
+            return Ok(ledger.records(names));
+        }
+        drop(ledger);
+        let mut ledger = self.ledger.write();
+        ledger.start_over_below(seen);
+        Ok(ledger.records(names))
+    }
+
+    fn remove_if(&self, key: &str, bytes: &[u8]) -> Result<bool, Error> {
+        check_key(key)?;
+        Ok(self.write(key, |hash, table, _| table.holds(hash, key, bytes) && table.remove(hash, key)))
+    }
+
+    fn touch_if(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
+        check_key(key)?;
+        Ok(self.write(key, |hash, table, _| table.holds(hash, key, bytes) && table.touch(hash, key, deadline(timeout))))
     }
 }

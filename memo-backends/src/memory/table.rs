@@ -1,6 +1,7 @@
 //! The entries of one shard: densely stored and found by hash, so that a sweep takes up where the last one stopped
 //! and a sample is a few random positions.
 
+use super::tombstones::Tombstones;
 use hashbrown::HashTable;
 use memo_core::clock::{self, Tick};
 use std::sync::Arc;
@@ -47,6 +48,8 @@ pub(super) struct Table {
     slots: Vec<Slot>,
     index: HashTable<usize>,
     weight: usize,
+    /// Of the keys of this shard.
+    pub(super) tombstones: Tombstones,
     /// Where the next sweep starts.
     cursor: usize,
     /// State of the random positions (xorshift); 0 before the first.
@@ -72,6 +75,11 @@ impl Table {
     /// What is stored under `key` and is not expired.
     pub(super) fn find_live(&self, hash: u64, key: &str) -> Option<&Slot> {
         self.find(hash, key).filter(|slot| !slot.is_expired())
+    }
+
+    /// Whether these bytes are stored under `key` and not expired.
+    pub(super) fn holds(&self, hash: u64, key: &str, bytes: &[u8]) -> bool {
+        self.find_live(hash, key).is_some_and(|slot| *slot.bytes == *bytes)
     }
 
     /// Gives the entry a new deadline. Whether there was a live one.

@@ -2,7 +2,7 @@
 //! send the same operations.
 
 use super::error::{Doing, Object};
-use memo_core::{Found, TimeToLive, Want};
+use memo_core::{Found, TimeToLive, Want, is_reserved};
 use redis::{Cmd, Pipeline, ToRedisArgs, Value};
 use std::time::Duration;
 
@@ -266,7 +266,7 @@ pub(super) fn touch(key: &str, timeout: Option<Duration>) -> Operation<'_, bool>
 pub(super) struct Page {
     /// Where the next step begins; 0 at the end.
     pub(super) cursor: u64,
-    /// Keys that are not UTF-8 are not ours and left out.
+    /// Keys that are not UTF-8 are not ours, and reserved ones no entries: both are left out.
     pub(super) keys: Vec<String>,
 }
 
@@ -287,8 +287,9 @@ pub(super) fn scan(prefix: &str, cursor: u64) -> Operation<'_, Page> {
             let page = array(page)?;
             let mut keys = Vec::with_capacity(page.len());
             for key in page {
-                if let Ok(key) = String::from_utf8(bytes(key)?.ok_or(Nonsense)?) {
-                    keys.push(key);
+                match String::from_utf8(bytes(key)?.ok_or(Nonsense)?) {
+                    Ok(key) if !is_reserved(&key) => keys.push(key),
+                    _ => {}
                 }
             }
             Ok(Page { cursor, keys })

@@ -52,11 +52,11 @@ impl<'a, C: Cache + ?Sized> Steps<'a, C> {
             }
             return Ok(Invalidated { sequence: what.seen, removed: self.remove_many(what.keys).await? });
         }
-        let mut sequence = self.next(what.seen).await?;
+        let sequence = self.next(what.seen).await?;
         for name in what.names {
             let recorded = self.raise(&record_key(name), sequence).await?;
             if recorded > sequence {
-                sequence = self.lift(recorded).await?;
+                self.lift(recorded).await?;
             }
         }
         for key in what.keys {

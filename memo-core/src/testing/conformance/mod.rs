@@ -2,9 +2,14 @@
 //!
 //! Each rule is one function of the submodules, runs once through the blocking operations and once through the async
 //! twins, and uses keys of its own under a random prefix, so that the suite can run on a server that others use.
-//! A backend may drop entries when it is out of room; give the suite one that has room for 16 MiB.
+//! A backend may drop entries when it is out of room; give the suite one that has room for 16 MiB. Names of functions and
+//! tags are its own too, but it raises the numbers of the backend's invalidations, which voids what others have stored
+//! there: they load it again.
 
 mod atomic;
+mod bus;
+mod conditional;
+mod invalidations;
 mod keys;
 mod optional;
 mod subject;
@@ -100,7 +105,17 @@ pub fn check(cache: &Arc<dyn Cache>, advance: &mut dyn FnMut(Duration), run: Run
 }
 
 fn rules() -> impl Iterator<Item = Rule> {
-    [keys::RULES, values::RULES, timeouts::RULES, atomic::RULES, optional::RULES].into_iter().flatten().copied()
+    let all = [
+        keys::RULES,
+        values::RULES,
+        timeouts::RULES,
+        atomic::RULES,
+        optional::RULES,
+        conditional::RULES,
+        invalidations::RULES,
+        bus::RULES,
+    ];
+    all.into_iter().flatten().copied()
 }
 
 /// Runs a future to its end on this thread: the [`Runner`] for async twins that need no runtime.

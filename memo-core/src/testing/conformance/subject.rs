@@ -2,6 +2,7 @@
 //! blocking operations and through their async twins.
 
 use super::Runner;
+use crate::invalidation::{Invalidated, Invalidation, Records, Stored};
 use crate::{BoxFuture, Cache, Capabilities, Error, ErrorKind, Found, Want};
 use std::fmt::Debug;
 use std::time::Duration;
@@ -214,6 +215,54 @@ impl<'a> Subject<'a> {
         match self.door {
             Door::Blocking => self.cache.clear(prefix),
             Door::Async => self.wait(self.cache.clear_async(prefix)),
+        }
+    }
+
+    pub(super) fn invalidate(&self, what: &Invalidation<'_>) -> Result<Invalidated, Error> {
+        match self.door {
+            Door::Blocking => self.cache.invalidate(what),
+            Door::Async => self.wait(self.cache.invalidate_async(what)),
+        }
+    }
+
+    pub(super) fn store(
+        &self,
+        key: &str,
+        bytes: &[u8],
+        timeout: Option<Duration>,
+        since: u64,
+    ) -> Result<Stored, Error> {
+        match self.door {
+            Door::Blocking => self.cache.store(key, bytes, timeout, since),
+            Door::Async => self.wait(self.cache.store_async(key, bytes, timeout, since)),
+        }
+    }
+
+    pub(super) fn records(&self, names: &[&str], seen: u64) -> Result<Records, Error> {
+        match self.door {
+            Door::Blocking => self.cache.records(names, seen),
+            Door::Async => self.wait(self.cache.records_async(names, seen)),
+        }
+    }
+
+    pub(super) fn remove_if(&self, key: &str, bytes: &[u8]) -> Result<bool, Error> {
+        match self.door {
+            Door::Blocking => self.cache.remove_if(key, bytes),
+            Door::Async => self.wait(self.cache.remove_if_async(key, bytes)),
+        }
+    }
+
+    pub(super) fn touch_if(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
+        match self.door {
+            Door::Blocking => self.cache.touch_if(key, bytes, timeout),
+            Door::Async => self.wait(self.cache.touch_if_async(key, bytes, timeout)),
+        }
+    }
+
+    pub(super) fn publish(&self, message: &[u8]) -> Result<(), Error> {
+        match self.door {
+            Door::Blocking => self.cache.publish(message),
+            Door::Async => self.wait(self.cache.publish_async(message)),
         }
     }
 }
