@@ -62,8 +62,9 @@
 //!
 //! 1. **Never a wrong value.** Two different calls never share an entry: keys are compared in full in this process, and by
 //!    256 bits of BLAKE3 in a shared level. Bytes that are damaged, foreign or old are a miss.
-//! 2. **Nothing old after an invalidation.** A value whose load began before an invalidation is never served after that
-//!    invalidation returned, in this process. Across processes see [what holds so far](guide::invalidation).
+//! 2. **Nothing old after an invalidation** of a call, a function or a tag. A value whose load began before an invalidation is
+//!    never served after that invalidation returned, in this process. Other processes see
+//!    [what holds across processes](guide::invalidation#across-processes).
 //! 3. **One load per key** in a process. A leader that panics, fails or is dropped hangs nobody.
 //! 4. **A failing cache is not a failing function.** The call returns what the body returns; a failed invalidation is an
 //!    `Err`.
