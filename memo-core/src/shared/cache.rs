@@ -72,13 +72,12 @@ pub struct Found<B> {
 /// # Invalidations
 ///
 /// [`invalidate`](Cache::invalidate), [`store`](Cache::store) and [`records`](Cache::records) keep processes that share
-/// the backend from using what another has invalidated. As provided they are made of the other operations, in several
-/// steps: enough that a value is never kept for good against an invalidation that was complete before, but a reader may
-/// see it for the moment between two steps. They need [`increment`](Cache::increment); without it keys are dropped and
-/// nothing is numbered, and functions and tags are [`ErrorKind::Unsupported`]. Each record is an entry that never expires,
-/// so a backend that drops entries of its own accord overrides them, or an old value may be valid again once its
-/// record is gone. One that overrides all of these, as one step for each key, says so by
-/// [`Capabilities::conditional`](Capabilities).
+/// the backend from using what another has invalidated. As provided they are made of the required operations, in several
+/// steps under a lock of their own (an entry, like numbers, records and tombstones): enough that no value stays against
+/// an invalidation that was complete before it was loaded, though a reader may see it for the moment between two steps,
+/// and a process that dies there leaves it. Each record is an entry that never expires. So a backend that drops entries
+/// of its own accord overrides them, or an old value may be valid again once its record is gone. One that overrides all
+/// of these, as one step for each key, says so by [`Capabilities::conditional`](Capabilities).
 ///
 /// The async twins end in `_async`. They default to the blocking operations, which is right for a backend that does
 /// no I/O; a backend that does I/O overrides them. One that overrides an operation overrides its twin too, unless it does

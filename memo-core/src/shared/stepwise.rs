@@ -1,19 +1,33 @@
 //! What the provided operations of [`Cache`] do: invalidations and conditional writes made of the required operations,
 //! in several steps.
 //!
-//! Numbers and records are decimal text under reserved keys, changed by `increment` alone, so that no change is lost
-//! where two meet: both are added, and the sum is higher than needed, which is safe. Between the steps others may come;
-//! what that means is said at each.
+//! Numbers, records and tombstones are decimal text under reserved keys. Who changes them holds a lock, which is `add`ed
+//! and removed, so that no change is lost where two meet. The lock expires: one whose holder died is in the way of others
+//! for some seconds, and a holder that was stopped for that long finds it gone and does its work again.
 
-use super::cache::{Cache, MAX_KEY_BYTES, check_key, unsupported};
+use super::cache::{Cache, MAX_KEY_BYTES, check_key};
 use super::invalidation::{Invalidated, Invalidation, Records, Stored, check_records, short_name};
 use crate::error::{Error, ErrorKind};
+use parking_lot::Mutex;
+use std::future::poll_fn;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::thread;
 use std::time::Duration;
 
 const SEQUENCE: &str = "memo!sequence";
 const FLOOR: &str = "memo!floor";
+const LOCK: &str = "memo!lock";
 
-/// The key of the record of a name.
+/// How long the lock lasts. Far longer than some operations of a backend that answers.
+const LOCKED_FOR: Duration = Duration::from_secs(5);
+/// How often and how long a held lock is waited for: twice as long as a dead holder keeps it.
+const TRIES: u32 = 5_000;
+const PAUSE: Duration = Duration::from_millis(2);
+/// How often work is done again after its lock was lost.
+const RUNS: u32 = 3;
+
 fn record_key(name: &str) -> String {
     reserved_key("memo!r:", name)
 }
@@ -41,32 +55,16 @@ impl<'a, C: Cache + ?Sized> Steps<'a, C> {
         Steps { cache, tasks: true }
     }
 
-    /// Numbers first, then tombstones, then the entries go: a store that looks for a tombstone after its write finds it, or
+    /// Number and tombstones first, then the entries go: a store that looks for a tombstone after its write finds it, or
     /// came before the entry went.
     pub(super) async fn invalidate(self, what: &Invalidation<'_>) -> Result<Invalidated, Error> {
         what.check()?;
-        let capable = self.cache.capabilities();
-        if !capable.increment {
-            if !what.names.is_empty() {
-                return Err(unsupported(capable.name, "invalidating a function or a tag"));
-            }
-            return Ok(Invalidated { sequence: what.seen, removed: self.remove_many(what.keys).await? });
-        }
-        let sequence = self.next(what.seen).await?;
-        for name in what.names {
-            let recorded = self.raise(&record_key(name), sequence).await?;
-            if recorded > sequence {
-                self.lift(recorded).await?;
-            }
-        }
-        for key in what.keys {
-            let tombstone = tombstone_key(key);
-            // Two invalidations at once may leave the lower number here.
-            if self.number(&tombstone).await? < sequence {
-                self.set(&tombstone, sequence.to_string().as_bytes(), Some(what.keep)).await?;
-            }
-        }
-        Ok(Invalidated { sequence, removed: self.remove_many(what.keys).await? })
+        let sequence = self.number(what).await?;
+        let removed = match self.tasks {
+            true => self.cache.remove_many_async(what.keys).await?,
+            false => self.cache.remove_many(what.keys)?,
+        };
+        Ok(Invalidated { sequence, removed })
     }
 
     /// Looks for a tombstone, stores, and looks again, since one may have come in between. A reader may see the value
@@ -79,18 +77,13 @@ impl<'a, C: Cache + ?Sized> Steps<'a, C> {
         since: u64,
     ) -> Result<Stored, Error> {
         check_key(key)?;
-        if !self.cache.capabilities().increment {
-            // Without numbers there are no tombstones.
-            self.set(key, bytes, timeout).await?;
-            return Ok(Stored::Stored);
-        }
         let tombstone = tombstone_key(key);
-        let before = self.number(&tombstone).await?;
+        let before = self.numbers(&[&tombstone]).await?[0];
         if before > since {
             return Ok(Stored::Refused { sequence: before });
         }
         self.set(key, bytes, timeout).await?;
-        let after = self.number(&tombstone).await?;
+        let after = self.numbers(&[&tombstone]).await?[0];
         if after > since {
             self.remove_same(key, bytes).await?;
             return Ok(Stored::Refused { sequence: after });
@@ -100,24 +93,19 @@ impl<'a, C: Cache + ?Sized> Steps<'a, C> {
 
     pub(super) async fn records(self, names: &[&str], seen: u64) -> Result<Records, Error> {
         check_records(names, seen)?;
-        if !self.cache.capabilities().increment {
-            // Nothing is ever recorded.
-            return Ok(Records { sequence: seen, numbers: vec![0; names.len()] });
-        }
         let keys: Vec<String> = names.iter().map(|name| record_key(name)).collect();
         let mut asked = vec![SEQUENCE, FLOOR];
         asked.extend(keys.iter().map(String::as_str));
-        let numbers = self.numbers(&asked).await?;
-        let [mut sequence, mut floor, ..] = numbers[..] else { return Err(not_a_number(SEQUENCE)) };
-        let highest = numbers.iter().copied().max().unwrap_or(0);
-        if sequence < seen {
-            (sequence, floor) = self.start_over(seen).await?;
-        } else if sequence < highest {
-            // Between the two steps of another, or after it ended there.
-            sequence = self.lift(highest).await?;
+        let mut numbers = self.numbers(&asked).await?;
+        // The second: whoever lifts the sequence raises the floor to it, and may have done only that.
+        if numbers[0] < seen || numbers[0] < numbers[1] {
+            self.number(&Invalidation { seen, ..Invalidation::default() }).await?;
+            numbers = self.numbers(&asked).await?;
         }
-        let numbers = numbers.iter().skip(2).map(|number| floor.max(*number)).collect();
-        Ok(Records { sequence, numbers })
+        let (sequence, floor) = (numbers[0], numbers[1]);
+        // Between the steps of an invalidation that takes its number just now, or that failed there.
+        let records = numbers.iter().skip(2).map(|number| floor.max(*number).min(sequence)).collect();
+        Ok(Records { sequence, numbers: records })
     }
 
     pub(super) async fn remove_if(self, key: &str, bytes: &[u8]) -> Result<bool, Error> {
@@ -128,19 +116,78 @@ impl<'a, C: Cache + ?Sized> Steps<'a, C> {
         if !self.holds(key, bytes).await? {
             return Ok(false);
         }
-        if self.cache.capabilities().touch {
-            return if self.tasks {
-                self.cache.touch_async(key, timeout).await
-            } else {
-                self.cache.touch(key, timeout)
-            };
+        match (self.cache.capabilities().touch, self.tasks) {
+            (true, true) => self.cache.touch_async(key, timeout).await,
+            (true, false) => self.cache.touch(key, timeout),
+            (false, _) => self.set(key, bytes, timeout).await.map(|()| true),
         }
-        self.set(key, bytes, timeout).await?;
-        Ok(true)
+    }
+
+    /// Takes the next number and leaves it for the names and keys, under the lock.
+    async fn number(&self, what: &Invalidation<'_>) -> Result<u64, Error> {
+        let records: Vec<String> = what.names.iter().map(|name| record_key(name)).collect();
+        let tombstones: Vec<String> = what.keys.iter().map(|key| tombstone_key(key)).collect();
+        let token = format!("{:016x}", RandomState::new().build_hasher().finish());
+        for _ in 0..RUNS {
+            self.lock(&token).await?;
+            let numbered = self.number_locked(what, &records, &tombstones).await;
+            // Looked at by the bytes: a lock that another has taken since is left alone.
+            let was_ours = self.remove_same(LOCK, token.as_bytes()).await?;
+            let sequence = numbered?;
+            if was_ours {
+                return Ok(sequence);
+            }
+        }
+        Err(Error::new(ErrorKind::Timeout, "numbering an invalidation").advise(
+            "its lock was lost again and again; the backend takes seconds for a few operations, or drops entries",
+        ))
+    }
+
+    /// The floor goes up before the sequence does, and the sequence before what is recorded: whoever reads in between
+    /// takes more for void, not less.
+    async fn number_locked(
+        &self,
+        what: &Invalidation<'_>,
+        records: &[String],
+        tombstones: &[String],
+    ) -> Result<u64, Error> {
+        let numbers = self.numbers(&[SEQUENCE, FLOOR]).await?;
+        let (known, floor) = (numbers[0], numbers[1]);
+        let sequence = known.max(floor).max(what.seen) + 1;
+        let number = sequence.to_string();
+        if known < what.seen {
+            // Numbers were lost, and records with them: all that is older than this is void.
+            self.set(FLOOR, number.as_bytes(), None).await?;
+        }
+        self.set(SEQUENCE, number.as_bytes(), None).await?;
+        self.set_many(records, number.as_bytes(), None).await?;
+        self.set_many(tombstones, number.as_bytes(), Some(what.keep)).await?;
+        Ok(sequence)
+    }
+
+    async fn lock(&self, token: &str) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            let locked = match self.tasks {
+                true => self.cache.add_async(LOCK, token.as_bytes(), Some(LOCKED_FOR)).await?,
+                false => self.cache.add(LOCK, token.as_bytes(), Some(LOCKED_FOR))?,
+            };
+            if locked {
+                return Ok(());
+            }
+            match self.tasks {
+                true => pause().await,
+                false => thread::sleep(PAUSE),
+            }
+        }
+        Err(Error::new(ErrorKind::Timeout, "numbering an invalidation")
+            .advise("others held its lock all the time; they may have died, and it ends by itself"))
     }
 
     async fn remove_same(&self, key: &str, bytes: &[u8]) -> Result<bool, Error> {
-        Ok(self.holds(key, bytes).await? && self.remove_many(&[key]).await? == 1)
+        if !self.holds(key, bytes).await? {
+            return Ok(false);
+        }
+        if self.tasks { self.cache.remove_async(key).await } else { self.cache.remove(key) }
     }
 
     async fn holds(&self, key: &str, bytes: &[u8]) -> Result<bool, Error> {
@@ -148,52 +195,11 @@ impl<'a, C: Cache + ?Sized> Steps<'a, C> {
         Ok(found.as_deref() == Some(bytes))
     }
 
-    /// The next number of the sequence, above what the caller has seen.
-    async fn next(&self, seen: u64) -> Result<u64, Error> {
-        let sequence = self.increment(SEQUENCE, 1).await?;
-        if sequence > seen {
-            return Ok(sequence);
-        }
-        Ok(self.start_over(seen).await?.0)
-    }
-
-    /// A sequence that is lower than a caller has seen was lost, and records with it: it starts again above that, and
-    /// all that is older is void. The floor goes up first, so that nobody takes the lifted sequence for a whole one; who
-    /// ends in between leaves too high a floor, which [`records`](Self::records) mends. The new sequence and floor.
-    async fn start_over(&self, seen: u64) -> Result<(u64, u64), Error> {
-        let floor = self.raise(FLOOR, seen + 1).await?;
-        Ok((self.lift(floor).await?, floor))
-    }
-
-    /// Makes the sequence at least this: it must not lag behind a record or the floor, or nothing that is loaded from
-    /// then on would be valid. What it became.
-    async fn lift(&self, to: u64) -> Result<u64, Error> {
-        self.raise(SEQUENCE, to).await
-    }
-
-    /// Makes the number under `key` at least this. What it became: more, where another raised it at the same time.
-    async fn raise(&self, key: &str, to: u64) -> Result<u64, Error> {
-        let stored = self.number(key).await?;
-        if stored < to { self.increment(key, to - stored).await } else { Ok(stored) }
-    }
-
-    async fn increment(&self, key: &str, by: u64) -> Result<u64, Error> {
-        let by = i64::try_from(by).map_err(|_| not_a_number(key))?;
-        let sum = if self.tasks {
-            self.cache.increment_async(key, by, None).await?
-        } else {
-            self.cache.increment(key, by, None)?
-        };
-        u64::try_from(sum).map_err(|_| not_a_number(key))
-    }
-
-    async fn number(&self, key: &str) -> Result<u64, Error> {
-        self.numbers(&[key]).await?.first().copied().ok_or_else(|| not_a_number(key))
-    }
-
-    /// The numbers under these keys; nothing is 0.
+    /// The numbers under these keys, as many; nothing is 0.
     async fn numbers(&self, keys: &[&str]) -> Result<Vec<u64>, Error> {
-        let found = if self.tasks { self.cache.get_many_async(keys).await? } else { self.cache.get_many(keys)? };
+        let mut found = if self.tasks { self.cache.get_many_async(keys).await? } else { self.cache.get_many(keys)? };
+        // What a broken backend does not tell is not there.
+        found.resize(keys.len(), None);
         let parse = |(key, found): (&&str, &Option<Vec<u8>>)| {
             let Some(bytes) = found else { return Ok(0) };
             std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok()).ok_or_else(|| not_a_number(key))
@@ -205,9 +211,40 @@ impl<'a, C: Cache + ?Sized> Steps<'a, C> {
         if self.tasks { self.cache.set_async(key, bytes, timeout).await } else { self.cache.set(key, bytes, timeout) }
     }
 
-    async fn remove_many(&self, keys: &[&str]) -> Result<u64, Error> {
-        if self.tasks { self.cache.remove_many_async(keys).await } else { self.cache.remove_many(keys) }
+    async fn set_many(&self, keys: &[String], bytes: &[u8], timeout: Option<Duration>) -> Result<(), Error> {
+        let entries: Vec<(&str, &[u8])> = keys.iter().map(|key| (key.as_str(), bytes)).collect();
+        match self.tasks {
+            _ if entries.is_empty() => Ok(()),
+            true => self.cache.set_many_async(&entries, timeout).await,
+            false => self.cache.set_many(&entries, timeout),
+        }
     }
+}
+
+/// Waits as a task, on any runtime or none: a thread wakes it. Only where a lock is held by another.
+async fn pause() {
+    // Who is to be woken; nothing once the time is over.
+    let waiting = Arc::new(Mutex::new(Some(Waker::noop().clone())));
+    let wake = {
+        let waiting = Arc::clone(&waiting);
+        move || {
+            thread::sleep(PAUSE);
+            let waker = waiting.lock().take();
+            waker.into_iter().for_each(Waker::wake);
+        }
+    };
+    if thread::Builder::new().name("memokit-pause".into()).spawn(wake).is_err() {
+        // Without a thread there is no pause.
+        return;
+    }
+    poll_fn(|context| match &mut *waiting.lock() {
+        Some(waker) => {
+            waker.clone_from(context.waker());
+            Poll::Pending
+        }
+        None => Poll::Ready(()),
+    })
+    .await;
 }
 
 #[cold]

@@ -15,7 +15,6 @@ pub(super) const RULES: &[Rule] = &[
     ("invalidate drops its keys and counts what was there", invalidate_drops_and_counts),
     ("each entry that invalidate drops is counted by one caller", dropped_once),
     ("store stores as set does", store_stores),
-    ("without numbers names are Unsupported and keys are dropped", unnumbered),
     ("invalidations are numbered upwards", numbers_rise),
     ("the sequence never is below what a caller has seen", seen_lifts),
     ("a sequence below what a caller has seen voids what is older", lost_voids),
@@ -32,12 +31,6 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 impl Subject<'_> {
-    /// Whether the backend numbers its invalidations.
-    fn numbers(&self) -> bool {
-        let capable = self.capabilities();
-        capable.conditional || capable.increment
-    }
-
     fn invalidate_all(&self, keys: &[&str], names: &[&str], seen: u64) -> Invalidated {
         self.ok(self.invalidate(&Invalidation { keys, names, seen, sender: 1, keep: LONG }))
     }
@@ -100,24 +93,7 @@ fn store_stores(s: &Subject<'_>, advance: Advance<'_>) {
     s.fails(s.store("", b"v", None, 0), ErrorKind::Key, "store");
 }
 
-fn unnumbered(s: &Subject<'_>, _: Advance<'_>) {
-    if s.numbers() {
-        return;
-    }
-    let (key, name) = (s.key("key"), tag_name(&s.key("tag")));
-    s.ok(s.set(&key, b"v", None));
-    let what = Invalidation { keys: &[&key], names: &[&name], seen: 5, ..Invalidation::default() };
-    s.fails(s.invalidate(&what), ErrorKind::Unsupported, "invalidate of a tag");
-    s.finds(&key, b"v");
-    s.same(&s.invalidate_all(&[&key], &[], 5), &Invalidated { sequence: 5, removed: 1 }, "invalidate of a key");
-    let records = s.ok(s.records(&[&name], 5));
-    s.same(&(records.sequence, records.numbers), &(5, vec![0]), "records of a backend without numbers");
-}
-
 fn numbers_rise(s: &Subject<'_>, _: Advance<'_>) {
-    if !s.numbers() {
-        return;
-    }
     let (key, name) = (s.key("key"), tag_name(&s.key("tag")));
     let mut last = s.sequence();
     for keys_and_names in [(&[][..], &[][..]), (&[key.as_str()], &[]), (&[], &[name.as_str()])] {
@@ -140,9 +116,6 @@ fn numbers_rise(s: &Subject<'_>, _: Advance<'_>) {
 }
 
 fn seen_lifts(s: &Subject<'_>, _: Advance<'_>) {
-    if !s.numbers() {
-        return;
-    }
     let seen = s.sequence() + 1_000;
     let sequence = s.invalidate_all(&[], &[], seen).sequence;
     s.holds(sequence > seen, "a number above what the caller has seen");
@@ -153,9 +126,6 @@ fn seen_lifts(s: &Subject<'_>, _: Advance<'_>) {
 }
 
 fn lost_voids(s: &Subject<'_>, _: Advance<'_>) {
-    if !s.numbers() {
-        return;
-    }
     let (known, never) = (tag_name(&s.key("known")), tag_name(&s.key("never")));
     s.invalidate_all(&[], &[&known], 0);
     let before = s.sequence();
@@ -170,9 +140,6 @@ fn lost_voids(s: &Subject<'_>, _: Advance<'_>) {
 }
 
 fn names_are_recorded(s: &Subject<'_>, _: Advance<'_>) {
-    if !s.numbers() {
-        return;
-    }
     let (tag, function) = (tag_name(&s.key("tag")), function_name(&s.key("function:")));
     let before = s.sequence();
     let both = s.invalidate_all(&[], &[&tag, &function], before).sequence;
@@ -195,9 +162,6 @@ fn names_are_recorded(s: &Subject<'_>, _: Advance<'_>) {
 }
 
 fn records_outlive(s: &Subject<'_>, advance: Advance<'_>) {
-    if !s.numbers() {
-        return;
-    }
     let (name, key) = (tag_name(&s.key("tag")), s.key("key"));
     let what = Invalidation { keys: &[&key], names: &[&name], keep: SHORT, ..Invalidation::default() };
     let sequence = s.ok(s.invalidate(&what)).sequence;
@@ -212,7 +176,7 @@ fn records_outlive(s: &Subject<'_>, advance: Advance<'_>) {
 }
 
 fn records_are_bounded(s: &Subject<'_>, _: Advance<'_>) {
-    // Without a bound of its own a backend keeps them all, one by one, which is slow.
+    // Without a bound of its own a backend keeps them all, as entries that would stay.
     if !s.capabilities().conditional {
         return;
     }
@@ -230,9 +194,6 @@ fn records_are_bounded(s: &Subject<'_>, _: Advance<'_>) {
 }
 
 fn names_are_told_apart(s: &Subject<'_>, _: Advance<'_>) {
-    if !s.numbers() {
-        return;
-    }
     let longest = "x".repeat(MAX_NAME_BYTES - 2 - s.key("").len());
     let names: Vec<String> =
         ODD.iter().copied().chain([longest.as_str(), &longest[1..]]).map(|name| tag_name(&s.key(name))).collect();
@@ -264,9 +225,6 @@ fn unfit_is_refused(s: &Subject<'_>, _: Advance<'_>) {
 }
 
 fn old_is_refused(s: &Subject<'_>, _: Advance<'_>) {
-    if !s.numbers() {
-        return;
-    }
     let odd = ODD.iter().map(|name| s.key(name)).chain([s.key_of_length("longest", 400)]);
     for key in odd {
         let other = s.key("other");
@@ -290,9 +248,6 @@ fn old_is_refused(s: &Subject<'_>, _: Advance<'_>) {
 }
 
 fn tombstones_stay(s: &Subject<'_>, advance: Advance<'_>) {
-    if !s.numbers() {
-        return;
-    }
     let keys: Vec<String> = (0..3_000).map(|number| s.key(&number.to_string())).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let sequence = s.invalidate_all(&keys, &[], 0).sequence;
@@ -330,9 +285,6 @@ fn no_old_value_stays(s: &Subject<'_>, _: Advance<'_>) {
 
 /// As above, for names: a value carries the number that was read before its load, and is valid from its record on.
 fn no_old_value_is_valid(s: &Subject<'_>, _: Advance<'_>) {
-    if !s.numbers() {
-        return;
-    }
     let (key, tag, truth) = (s.key("key"), tag_name(&s.key("tag")), AtomicU64::new(0));
     // The truth as of the latest invalidation that has returned.
     let settled = AtomicU64::new(0);
@@ -368,8 +320,7 @@ fn reserved_are_hidden(s: &Subject<'_>, _: Advance<'_>) {
     let reserved = format!("{RESERVED_PREFIX}{key}");
     s.ok(s.set(&reserved, b"v", None));
     s.ok(s.set(&key, b"v", None));
-    let names = [tag.as_str()];
-    s.invalidate_all(&[&s.key("dropped")], if s.numbers() { &names } else { &[] }, 0);
+    s.invalidate_all(&[&s.key("dropped")], &[&tag], 0);
     let all = s.ok(s.scan(""));
     s.holds(all.contains(&key), "every other key in a scan");
     s.holds(!all.iter().any(|key| is_reserved(key)), "no reserved key in a scan");
