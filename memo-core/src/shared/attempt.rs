@@ -60,8 +60,7 @@ impl Linked {
         match &removed {
             Ok(_) => self.owed.settle_key(key.text(), before),
             Err(error) if may_succeed_later(error) => {
-                let clears = self.cache.capabilities().scan;
-                let is_owed = self.owed.add_key(key.prefix(), key.text(), until, clears);
+                let is_owed = self.owed.add_key(key.prefix(), key.text(), until);
                 self.recovery.start(&self.link);
                 return Err(self.owing(key, error, is_owed));
             }
@@ -73,14 +72,8 @@ impl Linked {
     /// Voids every entry of a prefix. Where that fails it is owed, until `until`.
     pub(crate) async fn clear<I: Io>(&self, prefix: &Prefix, until: Tick) -> Result<(), Error> {
         let before = self.owed.now();
-        let cleared = match self.void::<I>(prefix.as_str(), &function_name(prefix.as_str())).await {
-            Err(error) if error.kind() == ErrorKind::Unsupported => {
-                let all = I::clear(&*self.cache, prefix.as_str());
-                self.through("clearing", prefix.as_str(), all).await.map(drop)
-            }
-            voided => voided,
-        };
-        match &cleared {
+        let voided = self.void::<I>(prefix.as_str(), &function_name(prefix.as_str())).await;
+        match &voided {
             Ok(_) => self.owed.settle_function(prefix.as_str(), before),
             Err(error) if may_succeed_later(error) => {
                 self.owed.add_function(prefix.as_str(), until);
@@ -89,7 +82,7 @@ impl Linked {
             }
             Err(_) => {}
         }
-        cleared
+        voided
     }
 
     /// Voids every entry of a tag, by the name that backends know. Where that fails it is owed.

@@ -5,16 +5,15 @@
 //! of local levels are.
 
 use super::bus::{Listener, Message, Snapshot, Subscription};
-use super::cache::Cache;
 use super::invalidation::{Invalidation, Records, Stored, function_name, tag_name};
 use super::keeper;
 use super::link::{Link, Linked};
 use super::mirror::{Known, Mirror};
+use crate::Error;
 use crate::invalidations::{self, Name};
 use crate::key::Key;
 use crate::memo::Io;
 use crate::memo::door::Lineage;
-use crate::{Error, ErrorKind};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -78,12 +77,6 @@ impl Listener for Ear {
             }
         }
     }
-}
-
-/// Whether a backend can tell others of an invalidated function or tag.
-pub(super) fn numbers(cache: &dyn Cache) -> bool {
-    let capabilities = cache.capabilities();
-    capabilities.increment || capabilities.conditional
 }
 
 impl Link {
@@ -190,16 +183,6 @@ impl Linked {
             }
         })
     }
-
-    /// Refuses to store a value with tags where nobody could invalidate them.
-    pub(crate) fn can_tag(&self, key: &Key, lineage: &Lineage) -> Result<(), Error> {
-        if lineage.tags.is_empty() || numbers(&*self.cache) {
-            return Ok(());
-        }
-        let attempted = format!("storing {key} with its tags on the {} cache", self.cache.capabilities().name);
-        Err(Error::new(ErrorKind::Unsupported, attempted)
-            .advise("this backend can't count, so nobody could invalidate them there; use another, or no tags"))
-    }
 }
 
 /// Invalidates a tag in each cache that a function of this program uses, or that this process has used.
@@ -207,11 +190,7 @@ pub(crate) async fn invalidate_tag<I: Io>(tag: &str) -> Result<(), Error> {
     let name = tag_name(tag);
     let mut all = Ok(());
     for linked in super::everywhere::all() {
-        let done = match linked.invalidate_tag::<I>(&name).await {
-            // No value with a tag was ever stored there.
-            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
-            done => done,
-        };
+        let done = linked.invalidate_tag::<I>(&name).await;
         all = all.and(done);
     }
     all

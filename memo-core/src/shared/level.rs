@@ -149,15 +149,13 @@ where
         lineage: &Lineage,
     ) -> Result<bool, Error> {
         let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
-        linked.can_tag(key, lineage)?;
         let bytes = value::to_bytes::<V, C>(key.text(), value, timeout, cost, lineage)?;
         self.function.stores_for(timeout);
         linked.store::<I>(key, &bytes, timeout, lineage, cost).await
     }
 
     fn encode(&self, value: &V, timeout: Option<Duration>, lineage: &Lineage) -> Result<Vec<u8>, Error> {
-        let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
-        linked.can_tag(key, lineage)?;
+        let (_, key) = self.open.as_ref().map_err(Error::clone)?;
         value::to_bytes::<V, C>(key.text(), value, timeout, Duration::ZERO, lineage)
     }
 

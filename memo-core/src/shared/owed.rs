@@ -103,12 +103,11 @@ impl Owed {
         (self.count() > 0).then(|| self.queue.lock().next)
     }
 
-    /// A key is owed. `false`: it is not, for want of room; it can't be made by owing whole functions unless `clears`.
-    pub(crate) fn add_key(&self, prefix: &str, key: &str, until: Tick, clears: bool) -> bool {
+    /// A key is owed. `false`: it is not, for want of room.
+    pub(crate) fn add_key(&self, prefix: &str, key: &str, until: Tick) -> bool {
         let mut queue = self.queue.lock();
         if queue.by_number.len() >= MOST && !queue.numbers.contains_key(key) {
-            let merged = if clears { queue.merge_the_largest() } else { None };
-            match merged {
+            match queue.merge_the_largest() {
                 None => return false,
                 Some(merged) if &*merged == prefix => queue.prolong(prefix, until),
                 Some(_) => queue.add(key, What::Key { prefix: prefix.len() }, until),
@@ -292,10 +291,10 @@ mod tests {
     fn what_is_owed_comes_oldest_first_and_once() {
         let owed = Owed::default();
         for key in ["a:1", "a:2", "a:1"] {
-            assert!(owed.add_key("a:", key, Tick::NEVER, true));
+            assert!(owed.add_key("a:", key, Tick::NEVER));
         }
         owed.add_function("b:", Tick::NEVER);
-        owed.add_key("a:", "a:3", Tick::NEVER, true);
+        owed.add_key("a:", "a:3", Tick::NEVER);
         assert_eq!(owed.count(), 4);
         assert!(owed.has("a:", "a:1") && owed.has("b:", "b:7") && !owed.has("a:", "a:4"));
         for expected in [vec!["a:2", "a:1"], vec!["b:"], vec!["a:3"], vec![]] {
@@ -310,7 +309,7 @@ mod tests {
     #[test]
     fn tags_are_owed_like_functions() {
         let owed = Owed::default();
-        owed.add_key("a:", "a:1", Tick::NEVER, true);
+        owed.add_key("a:", "a:1", Tick::NEVER);
         owed.add_tag("t:x");
         owed.add_tag("t:x");
         assert!(owed.has_tag("t:x") && !owed.has_tag("t:y"));
@@ -323,9 +322,9 @@ mod tests {
     #[test]
     fn what_is_owed_anew_while_it_is_applied_stays_owed() {
         let owed = Owed::default();
-        owed.add_key("a:", "a:1", Tick::NEVER, true);
+        owed.add_key("a:", "a:1", Tick::NEVER);
         let due = owed.due(NOW, 1).expect("one is owed");
-        owed.add_key("a:", "a:1", Tick::NEVER, true);
+        owed.add_key("a:", "a:1", Tick::NEVER);
         assert_eq!(owed.take(&due), 0);
         assert!(owed.has("a:", "a:1"));
         owed.put_off(&due);
@@ -338,10 +337,10 @@ mod tests {
         assert_eq!(owed.now(), None);
         owed.settle_key("a:1", None);
         for key in ["a:1", "a:2", "b:1"] {
-            owed.add_key(&key[..2], key, Tick::NEVER, true);
+            owed.add_key(&key[..2], key, Tick::NEVER);
         }
         let before = owed.now();
-        owed.add_key("a:", "a:3", Tick::NEVER, true);
+        owed.add_key("a:", "a:3", Tick::NEVER);
         owed.settle_key("a:3", before);
         owed.settle_key("a:1", before);
         assert!(!owed.has("a:", "a:1") && owed.has("a:", "a:3"));
@@ -357,7 +356,7 @@ mod tests {
     fn what_has_expired_is_dropped() {
         let owed = Owed::default();
         for (key, until) in [("a:1", at(5)), ("a:2", at(7)), ("a:3", Tick::NEVER)] {
-            owed.add_key("a:", key, until, true);
+            owed.add_key("a:", key, until);
         }
         owed.add_function("b:", at(6));
         assert_eq!(names(owed.due(at(6), usize::MAX).as_ref()), ["a:2", "a:3"]);
@@ -370,7 +369,7 @@ mod tests {
     fn one_that_is_refused_lets_others_go_first() {
         let owed = Owed::default();
         for key in ["a:1", "a:2"] {
-            owed.add_key("a:", key, Tick::NEVER, true);
+            owed.add_key("a:", key, Tick::NEVER);
         }
         owed.put_off(&owed.due(NOW, 1).expect("two are owed"));
         assert_eq!(names(owed.due(NOW, 1).as_ref()), ["a:2"]);
@@ -382,20 +381,20 @@ mod tests {
         let owed = Owed::default();
         for n in 0..MOST {
             let prefix = if n % 3 == 0 { "a:" } else { "b:" };
-            assert!(owed.add_key(prefix, &format!("{prefix}{n}"), at(n as u64), true));
+            assert!(owed.add_key(prefix, &format!("{prefix}{n}"), at(n as u64)));
         }
-        assert!(!owed.add_key("a:", "a:x", Tick::NEVER, false), "whole functions can't be owed");
-        assert!(owed.add_key("a:", "a:0", at(1), false), "it has its place already");
-        assert!(owed.add_key("b:", "b:x", at(20_000), true));
+        assert!(owed.add_key("a:", "a:0", at(1)), "it has its place already");
+        assert_eq!(owed.count(), MOST);
+        assert!(owed.add_key("b:", "b:x", at(20_000)));
         assert_eq!(owed.count(), MOST.div_ceil(3) + 1);
         assert!(owed.has("b:", "b:y") && owed.has("a:", "a:3") && !owed.has("a:", "a:y"));
         assert_eq!(names(owed.due(at(19_000), 1).as_ref()), ["b:"], "for as long as the last of its keys");
         // Of functions with a key each, none stands for others.
         let owed = Owed::default();
         for n in 0..MOST {
-            owed.add_key(&format!("{n}:"), &format!("{n}:1"), Tick::NEVER, true);
+            owed.add_key(&format!("{n}:"), &format!("{n}:1"), Tick::NEVER);
         }
-        assert!(!owed.add_key("x:", "x:1", Tick::NEVER, true));
+        assert!(!owed.add_key("x:", "x:1", Tick::NEVER));
         assert_eq!(owed.count(), MOST);
     }
 }

@@ -91,10 +91,7 @@ fn attempt(link: &Link, cache: &dyn Cache, keys: usize) -> Result<(), Error> {
             let keys: Vec<&str> = keys.iter().map(|(_, key)| &**key).collect();
             invalidate(link, cache, &keys, &[])
         }
-        Some(Due::Function(_, prefix)) => match invalidate(link, cache, &[], &[&function_name(prefix)]) {
-            Err(error) if error.kind() == ErrorKind::Unsupported => cache.clear(prefix).map(drop),
-            done => done,
-        },
+        Some(Due::Function(_, prefix)) => invalidate(link, cache, &[], &[&function_name(prefix)]),
         Some(Due::Tag(_, name)) => invalidate(link, cache, &[], &[name]),
     };
     if let Err(error) = &done
