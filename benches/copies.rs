@@ -1,0 +1,122 @@
+//! What a hit in this process costs where a shared level stands behind it, and where values have tags.
+//!
+//! `cargo bench --bench copies` prints the table. How to read it is in `README.md`.
+#![allow(missing_docs, reason = "a program")]
+
+use memokit_benches::figures::{self, Better, Chart, Figures, Table};
+use memokit_benches::{Contender, Measured, Random, is_measuring, take_turns, zipf};
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const HELP: &str = "\
+What a hit in this process costs with and without a shared level behind it. Under a minute.
+
+Usage: cargo bench --bench copies -- [--help]
+";
+
+const ABOUT: &str = "10,000 live entries (u64 to u64), read in the order of Zipf's law, bounds of 20,000, hits of the local level only. \
+                     The contenders take turns in slices of 12 ms; a figure is the median time of a call on one thread.";
+
+const ENTRIES: usize = 10_000;
+const CAPACITY: usize = 20_000;
+/// Calls until the order of access repeats. A power of two.
+const ORDER: usize = 1 << 16;
+const ROUNDS: usize = 61;
+
+const PLAIN: &str = "without a cache";
+const SHARED: &str = "with a cache";
+
+/// Runs of any body. Every measured call is a hit, which this proves.
+static LOADS: AtomicU64 = AtomicU64::new(0);
+
+fn load(n: u64) -> u64 {
+    LOADS.fetch_add(1, Ordering::Relaxed);
+    n
+}
+
+#[memokit::cached(capacity = CAPACITY)]
+fn plain(n: u64) -> u64 {
+    load(n)
+}
+
+#[memokit::cached(capacity = CAPACITY, cache = "default")]
+fn shared(n: u64) -> u64 {
+    load(n)
+}
+
+#[memokit::cached(capacity = CAPACITY, timeout = "1h")]
+fn plain_timed(n: u64) -> u64 {
+    load(n)
+}
+
+#[memokit::cached(capacity = CAPACITY, timeout = "1h", cache = "default")]
+fn shared_timed(n: u64) -> u64 {
+    load(n)
+}
+
+#[memokit::cached(capacity = CAPACITY, tags = [if n % 2 == 0 { "even" } else { "odd" }])]
+fn tagged(n: u64) -> u64 {
+    load(n)
+}
+
+fn contender<'a>(name: &'static str, call: fn(u64) -> u64, keys: &'a [u64], order: &'a [usize]) -> Contender<'a> {
+    for key in keys {
+        black_box(call(*key));
+    }
+    Contender::new(name, move |thread, calls| {
+        // Not known to the compiler, so that no contender is merged into the loop and another is not.
+        let call = black_box(call);
+        let start = thread * (ORDER / 2 + 7);
+        for at in (start..).take(usize::try_from(calls).unwrap_or(usize::MAX)) {
+            black_box(call(keys[order[at % ORDER]]));
+        }
+    })
+}
+
+fn main() -> ExitCode {
+    if std::env::args().any(|argument| argument == "--help" || argument == "-h") {
+        print!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
+    let mut random = Random::new(1);
+    let keys: Vec<u64> = (0..ENTRIES).map(|_| random.next()).collect();
+    let order = zipf(ENTRIES, ORDER);
+    let contenders = [
+        contender(PLAIN, plain, &keys, &order),
+        contender(SHARED, shared, &keys, &order),
+        contender("timeout, without a cache", plain_timed, &keys, &order),
+        contender("timeout, with a cache", shared_timed, &keys, &order),
+        contender("tags", tagged, &keys, &order),
+    ];
+    let loads = LOADS.load(Ordering::Relaxed);
+    let outcome = if is_measuring() { measure(&contenders) } else { Ok(()) };
+    assert_eq!(LOADS.load(Ordering::Relaxed), loads, "every measured call is a hit");
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(contenders: &[Contender<'_>]) -> Result<(), String> {
+    let names: Vec<&str> = contenders.iter().map(|contender| contender.name).collect();
+    let mut times = Table::new("Time of a call", "ns", Better::Less, "threads", &names).drawn(Chart::Bars);
+    let ratio = "times its time in the same round";
+    let mut ratios = Table::new("Relative to one without a cache", ratio, Better::Less, "threads", &names).decimals(2);
+    for threads in [1, 2] {
+        let measured: Measured = take_turns(contenders, threads, ROUNDS);
+        println!("\n### {threads} thread{}\n", if threads == 1 { "" } else { "s" });
+        println!("{}", measured.table(&[PLAIN]));
+        println!("{}", measured.bar(SHARED, PLAIN, 1.1));
+        times.push(threads.to_string(), names.iter().map(|name| measured.median(name)));
+        ratios.push(threads.to_string(), names.iter().map(|name| measured.ratio(name, PLAIN)));
+    }
+    let mut figures = Figures::new("copies", ABOUT, &[]);
+    figures.tables.extend([times, ratios]);
+    figures
+        .write(&figures::folder())
+        .map(|path| println!("\nfigures: {}; `cargo xtask draw` draws them", path.display()))
+}
