@@ -109,6 +109,13 @@ pub(crate) fn latest() -> u64 {
     LATEST.load(Ordering::Acquire)
 }
 
+/// Whether nothing was invalidated since this number.
+// Relaxed: whoever learned that an invalidation is over learned it after the number was stored.
+#[inline(always)]
+pub(crate) fn is_latest(number: u64) -> bool {
+    number >= LATEST.load(Ordering::Relaxed)
+}
+
 /// Records an invalidation of these names: from when this returns, nothing that was loaded before is served of them.
 pub(crate) fn record(names: impl IntoIterator<Item = Name>) {
     let mut records = RECORDS.write();
@@ -124,8 +131,6 @@ pub(crate) fn record(names: impl IntoIterator<Item = Name>) {
 pub struct Marks {
     /// The latest number when its load began.
     stamp: u64,
-    /// Up to this number, no record of its names is newer than it.
-    checked: AtomicU64,
     names: Box<[Name]>,
     tags: Tags,
 }
@@ -140,27 +145,26 @@ impl Marks {
         }
         let tag_names = tags.iter().map(Name::tag).chain(tags.iter().filter_map(Name::long_tag));
         let names = others.iter().copied().chain(tag_names).collect();
-        Some(Arc::new(Marks { stamp, checked: AtomicU64::new(stamp), names, tags }))
+        Some(Arc::new(Marks { stamp, names, tags }))
     }
 
     /// Whether nothing of it was invalidated since its load began.
-    // Relaxed: whoever learned that an invalidation is over learned it after the number was stored.
     #[inline]
     pub(crate) fn is_valid(&self) -> bool {
-        let latest = LATEST.load(Ordering::Relaxed);
-        self.checked.load(Ordering::Relaxed) >= latest || self.check(latest)
+        is_latest(self.stamp) || self.check()
     }
 
+    /// As [`is_valid`](Marks::is_valid), where something was. What is recorded by the time of the call is seen.
     #[cold]
-    fn check(&self, latest: u64) -> bool {
+    pub(crate) fn check(&self) -> bool {
         let records = RECORDS.read();
         let newest = records.as_ref().and_then(|records| self.names.iter().map(|name| records.of(*name)).max());
-        let is_valid = newest.unwrap_or(0) <= self.stamp;
-        if is_valid {
-            // All up to `latest` is in the records, since whoever stores that number has the lock.
-            self.checked.fetch_max(latest, Ordering::Relaxed);
-        }
-        is_valid
+        newest.unwrap_or(0) <= self.stamp
+    }
+
+    /// The latest number when its load began.
+    pub(crate) fn stamp(&self) -> u64 {
+        self.stamp
     }
 
     pub(crate) fn tags(&self) -> &Tags {

@@ -4,7 +4,7 @@
 #![allow(unsafe_code)]
 
 use crate::clock::Tick;
-use crate::invalidations::Marks;
+use crate::invalidations::{self, Marks};
 use crate::sync::IS_MODEL;
 use std::any::Any;
 use std::mem::offset_of;
@@ -27,10 +27,16 @@ pub(super) struct Head {
     uses: AtomicU8,
     /// In which queue it is.
     pub(super) queue: AtomicU8,
-    /// When it was stored, in quarters of a second, and in the lowest bit whether it is extended, which says it finely.
-    /// An entry that never expires is only asked for its age by people.
+    /// When it was stored, in quarters of a second, above the [`EXTENDED`] and [`TAGGED`] bits; an extended entry says it
+    /// finely. One that never expires is only asked for its age by people.
     stamp: u32,
 }
+
+/// The entry is an [`Extended`] one.
+const EXTENDED: u32 = 1;
+/// It has tags, for whoever gets its value.
+const TAGGED: u32 = 1 << 1;
+const FLAGS: u32 = 2;
 
 /// A head is sixteen bytes, so that an entry of a number for a number takes half a cache line.
 const _: () = assert!(size_of::<Head>() == 16);
@@ -78,15 +84,35 @@ struct Plain<K, V> {
     payload: Payload<K, V>,
 }
 
+/// What a hit looks at stands together, from the head on; the rest stands before it. So a hit of a small entry touches one
+/// or two lines, whatever else is known of it.
 #[repr(C)]
 struct Extended<K, V> {
+    rest: Rest,
     head: Head,
-    extra: Extra,
+    hot: Hot,
+    payload: Payload<K, V>,
+}
+
+/// What a hit does not look at.
+struct Rest {
+    created: Tick,
+    weight: u64,
     /// What the policy thinks it is worth, where it goes by cost. Changed under the lock of its shard.
     worth: AtomicU64,
     marks: Option<Arc<Marks>>,
-    payload: Payload<K, V>,
 }
+
+struct Hot {
+    deadline: Tick,
+    /// Up to this number, nothing that it goes with was invalidated; what goes with nothing is ahead of all numbers.
+    checked: AtomicU64,
+}
+
+/// From the head of an extended entry to its other parts. `repr(C)`, and the types of all that comes before are known, so it is
+/// the same whatever the key and the value are.
+const TO_REST: usize = offset_of!(Extended<(), ()>, head) - offset_of!(Extended<(), ()>, rest);
+const TO_HOT: usize = offset_of!(Extended<(), ()>, hot) - offset_of!(Extended<(), ()>, head);
 
 /// A node, wherever it is: in a table, in a queue, or waiting to be freed.
 ///
@@ -122,55 +148,73 @@ impl Node {
     /// When it expires.
     #[inline(always)]
     pub(super) fn deadline(self) -> Tick {
-        self.extra().map_or(Tick::NEVER, |extra| extra.deadline)
+        self.hot().map_or(Tick::NEVER, |hot| hot.deadline)
     }
 
     pub(super) fn weight(self) -> u64 {
-        self.extra().map_or(1, |extra| extra.weight)
+        self.rest().map_or(1, |rest| rest.weight)
     }
 
     /// When it was stored.
     #[inline(always)]
     pub(super) fn created(self) -> Tick {
-        self.extra().map_or_else(|| Tick::at(QUARTER * (self.head().stamp >> 1)), |extra| extra.created)
+        self.rest().map_or_else(|| Tick::at(QUARTER * (self.head().stamp >> FLAGS)), |rest| rest.created)
     }
 
     #[inline(always)]
-    fn extra(self) -> Option<Extra> {
+    fn hot(&self) -> Option<&Hot> {
         if !self.head().is_extended() {
             return None;
         }
-        // SAFETY: an extended node begins as an `Extended<K, V>` does, whose second field stands at this offset
-        // whatever `K` and `V` are: `repr(C)`, and the types of what comes before are known.
-        Some(unsafe { self.0.byte_add(offset_of!(Extended<(), ()>, extra)).cast::<Extra>().read() })
+        // SAFETY: the head of an extended entry is followed by this. By the invariant of this type the node is not freed.
+        Some(unsafe { self.0.byte_add(TO_HOT).cast().as_ref() })
     }
 
-    /// What it goes with.
     #[inline(always)]
-    pub(super) fn marks(&self) -> Option<&Marks> {
+    fn rest(&self) -> Option<&Rest> {
         if !self.head().is_extended() {
             return None;
         }
-        // SAFETY: as for `extra`; and nobody changes it as long as the node is there.
-        unsafe { self.0.byte_add(offset_of!(Extended<(), ()>, marks)).cast::<Option<Arc<Marks>>>().as_ref() }.as_deref()
+        // SAFETY: this stands before the head of an extended entry, in one allocation, of all of which the pointer was
+        // made. By the invariant of this type the node is not freed.
+        Some(unsafe { self.0.byte_sub(TO_REST).cast().as_ref() })
     }
 
-    fn worth_place(&self) -> Option<&AtomicU64> {
-        if !self.head().is_extended() {
+    /// Whether nothing that it goes with was invalidated since its load began.
+    #[inline(always)]
+    pub(super) fn is_valid(&self) -> bool {
+        let Some(hot) = self.hot() else { return true };
+        invalidations::is_latest(hot.checked.load(Ordering::Relaxed)) || self.check(hot)
+    }
+
+    #[cold]
+    fn check(&self, hot: &Hot) -> bool {
+        let Some(marks) = self.rest().and_then(|rest| rest.marks.as_ref()) else { return true };
+        let latest = invalidations::latest();
+        let is_valid = marks.check();
+        if is_valid {
+            hot.checked.fetch_max(latest, Ordering::Relaxed);
+        }
+        is_valid
+    }
+
+    /// What it goes with, if that has tags.
+    #[inline(always)]
+    pub(super) fn tagged(&self) -> Option<&Marks> {
+        if self.head().stamp & TAGGED == 0 {
             return None;
         }
-        // SAFETY: as for `extra`.
-        Some(unsafe { self.0.byte_add(offset_of!(Extended<(), ()>, worth)).cast().as_ref() })
+        self.rest()?.marks.as_deref()
     }
 
     /// What the policy thought it was worth.
     pub(super) fn worth(self) -> u64 {
-        self.worth_place().map_or(0, |worth| worth.load(Ordering::Relaxed))
+        self.rest().map_or(0, |rest| rest.worth.load(Ordering::Relaxed))
     }
 
     pub(super) fn set_worth(self, worth: u64) {
-        if let Some(place) = self.worth_place() {
-            place.store(worth, Ordering::Relaxed);
+        if let Some(rest) = self.rest() {
+            rest.worth.store(worth, Ordering::Relaxed);
         }
     }
 
@@ -181,7 +225,7 @@ impl Node {
     #[inline(always)]
     pub(super) unsafe fn payload<'a, K, V>(self) -> &'a Payload<K, V> {
         let offset = match self.head().is_extended() {
-            true => offset_of!(Extended<K, V>, payload),
+            true => offset_of!(Extended<K, V>, payload) - offset_of!(Extended<K, V>, head),
             false => offset_of!(Plain<K, V>, payload),
         };
         // SAFETY: a node of these types, as the caller says, has its payload there.
@@ -192,7 +236,7 @@ impl Node {
 impl Head {
     #[inline(always)]
     fn is_extended(&self) -> bool {
-        self.stamp & 1 != 0
+        self.stamp & EXTENDED != 0
     }
 
     /// Notes that the entry was found. Not an atomic addition: a use that gets lost does no harm, and an entry that is
@@ -251,22 +295,28 @@ impl Owned {
         V: Send + Sync + 'static,
     {
         let is_extended = extra.says_something() || marks.is_some();
+        let is_tagged = marks.as_ref().is_some_and(|marks| !marks.tags().is_empty());
         let quarters = extra.created.since(Tick::at(Duration::ZERO)).as_millis() / QUARTER.as_millis();
-        let stamp =
-            u32::try_from(quarters << 1 | u128::from(is_extended)).unwrap_or(u32::MAX - u32::from(!is_extended));
+        let quarters = u32::try_from(quarters).unwrap_or(u32::MAX).min(u32::MAX >> FLAGS);
+        let flags = if is_extended { EXTENDED } else { 0 } | if is_tagged { TAGGED } else { 0 };
         let head = Head {
             hash,
             place: AtomicU32::new(0),
             since: AtomicU16::new(0),
             uses: AtomicU8::new(0),
             queue: AtomicU8::new(extra.class.unwrap_or(0)),
-            stamp,
+            stamp: quarters << FLAGS | flags,
         };
         let payload = Payload { key, value };
-        let node = match is_extended {
+        let node: NonNull<Head> = match is_extended {
             true => {
-                NonNull::from(Box::leak(Box::new(Extended { head, extra, worth: AtomicU64::new(0), marks, payload })))
-                    .cast()
+                let Extra { created, deadline, weight, .. } = extra;
+                let checked = AtomicU64::new(marks.as_ref().map_or(u64::MAX, |marks| marks.stamp()));
+                let rest = Rest { created, weight, worth: AtomicU64::new(0), marks };
+                let extended = Extended { rest, head, hot: Hot { deadline, checked }, payload };
+                let leaked = NonNull::from(Box::leak(Box::new(extended)));
+                // SAFETY: it is within the allocation.
+                unsafe { leaked.byte_add(offset_of!(Extended<K, V>, head)).cast() }
             }
             false => NonNull::from(Box::leak(Box::new(Plain { head, payload }))).cast(),
         };
@@ -308,8 +358,10 @@ unsafe fn free<K, V>(node: Node) {
         return unsafe { std::ptr::drop_in_place(std::ptr::from_ref(node.payload::<K, V>()).cast_mut()) };
     }
     if node.head().is_extended() {
-        // SAFETY: it was leaked from such a box.
-        drop(unsafe { Box::from_raw(node.0.cast::<Extended<K, V>>().as_ptr()) });
+        // SAFETY: it was leaked from such a box, whose beginning is so far from its head.
+        drop(unsafe {
+            Box::from_raw(node.0.byte_sub(offset_of!(Extended<K, V>, head)).cast::<Extended<K, V>>().as_ptr())
+        });
     } else {
         // SAFETY: as above.
         drop(unsafe { Box::from_raw(node.0.cast::<Plain<K, V>>().as_ptr()) });

@@ -4,7 +4,6 @@ use super::node::{Node, Owned};
 use crate::clock::Tick;
 use crate::epoch::Pin;
 use crate::events::Cause;
-use crate::invalidations::Marks;
 use crate::memo::context;
 
 /// A node that somebody found while pinned: as long as the pin lives, it is not freed.
@@ -37,7 +36,7 @@ impl<'a> Seen<'a> {
     /// Whether nothing it goes with was invalidated since its load began.
     #[inline(always)]
     pub(crate) fn is_valid(self) -> bool {
-        self.node.marks().is_none_or(Marks::is_valid)
+        self.node.is_valid()
     }
 
     /// Whether it may be served.
@@ -50,7 +49,7 @@ impl<'a> Seen<'a> {
     #[inline(always)]
     pub(crate) fn serve(self) {
         self.node.head().use_once();
-        context::inherit_from(self.node.marks());
+        context::inherit_from(self.node.tagged());
     }
 
     #[inline(always)]
