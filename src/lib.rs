@@ -40,8 +40,8 @@
 #![cfg_attr(not(feature = "shared"), doc = "| `MemoryCache` | tests, and one bound over many functions | `shared` |")]
 #![cfg_attr(feature = "file", doc = "| [`FileCache`] | processes of one machine; a warm start | `file` |")]
 #![cfg_attr(not(feature = "file"), doc = "| `FileCache` | processes of one machine; a warm start | `file` |")]
-#![cfg_attr(feature = "redis", doc = "| [`RedisCache`] | a fleet, on Redis or Valkey | `redis`, `redis-tokio` |")]
-#![cfg_attr(not(feature = "redis"), doc = "| `RedisCache` | a fleet, on Redis or Valkey | `redis`, `redis-tokio` |")]
+#![cfg_attr(feature = "redis", doc = "| [`RedisCache`] | a fleet, on Redis or Valkey | `redis`, `redis-tokio`, `redis-tls` |")]
+#![cfg_attr(not(feature = "redis"), doc = "| `RedisCache` | a fleet, on Redis or Valkey | `redis`, `redis-tokio`, `redis-tls` |")]
 //!
 //! # Features
 //!
@@ -53,6 +53,7 @@
 //! | `file` | `FileCache`; `shared` | heed, which compiles LMDB with a C compiler |
 //! | `redis` | `RedisCache`, blocking; `shared` | redis |
 //! | `redis-tokio` | `RedisCache` without blocking in async functions; `redis` | tokio |
+//! | `redis-tls` | `rediss://` for `RedisCache`; `redis` | rustls, ring, tokio-rustls |
 //! | `json` | `codec = Json`, `PrettyJson`; `shared` | `serde_json` |
 //! | `messagepack` | `codec = MessagePack`, `CompactMessagePack`; `shared` | rmp-serde |
 //! | `bincode` | `codec = Bincode`; `shared` | bincode 2.0.1, unmaintained (RUSTSEC-2025-0141) |

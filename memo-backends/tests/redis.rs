@@ -210,7 +210,8 @@ fn nothing_shows_a_secret() {
         "redis://horst:gehe/im@host:6379/0",
         "redis://:geheim@host/geheim",
         "redis://host/?protocol=geheim",
-        "rediss://:geheim@host/",
+        "redis+cluster://:geheim@host/geheim",
+        "redis+sentinel://:geheim@host/?sentinel_password=geheim",
         "geheim",
     ] {
         let error = RedisCache::connect(wrong).unwrap_err();

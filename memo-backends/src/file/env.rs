@@ -11,7 +11,7 @@ use std::path::Path;
 pub(super) type Entries = Database<'static, Bytes, Bytes>;
 
 /// Keys of our own start with a byte that UTF-8 does not have, so that no entry meets them and all lie behind.
-const OWN: u8 = 0xff;
+pub(super) const OWN: u8 = 0xff;
 /// Says that the database is ours, and in which layout.
 const FORMAT_KEY: &[u8] = &[OWN, b'f'];
 const FORMAT: &[u8] = b"memokit file cache 1";

@@ -1,5 +1,7 @@
 //! Bytes in a folder: an LMDB environment that several processes share and that survives them.
 
+mod coherence;
+mod conditional;
 mod config;
 mod env;
 mod folder;
@@ -18,6 +20,7 @@ use self::store::{Failure, Store};
 use self::value::{HEADER, Stored, expiry};
 use crate::number;
 use heed::RwTxn;
+use memo_core::invalidation::{Invalidated, Invalidation, Records, Stored as Outcome};
 use memo_core::{Cache, Capabilities, Error, ErrorKind, Found, MAX_KEY_BYTES, Want, check_key, is_reserved};
 use std::fmt;
 use std::io::Write;
@@ -205,6 +208,7 @@ impl Cache for FileCache {
         let mut capable = Capabilities::new("file");
         (capable.shared, capable.persistent) = (true, true);
         (capable.scan, capable.increment, capable.touch) = (true, true, true);
+        capable.conditional = true;
         capable
     }
 
@@ -347,5 +351,25 @@ impl Cache for FileCache {
             }
         }
         Ok(count)
+    }
+
+    fn invalidate(&self, what: &Invalidation<'_>) -> Result<Invalidated, Error> {
+        self.invalidated(what)
+    }
+
+    fn store(&self, key: &str, bytes: &[u8], timeout: Option<Duration>, since: u64) -> Result<Outcome, Error> {
+        self.stored(key, bytes, timeout, since)
+    }
+
+    fn records(&self, names: &[&str], seen: u64) -> Result<Records, Error> {
+        self.recorded(names, seen)
+    }
+
+    fn remove_if(&self, key: &str, bytes: &[u8]) -> Result<bool, Error> {
+        self.removed_if(key, bytes)
+    }
+
+    fn touch_if(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
+        self.touched_if(key, bytes, timeout)
     }
 }

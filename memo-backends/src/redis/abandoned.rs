@@ -9,13 +9,14 @@
 //! The server names connections by an id that starts anew with each start of the server. The address of our end goes
 //! with it, so that after a restart nobody else's connection is hit.
 
+use super::command::Commands;
 use parking_lot::Mutex;
 use redis::{Pipeline, Value};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// One of our connections, as the server and we know it.
 pub(super) struct Identity {
-    /// Ours: never used twice in the life of a cache.
+    /// Ours: never used twice for one server.
     token: u64,
     /// The server's, where it tells: Redis from 6.2 on and Valkey, unless a rule or a proxy forbids `CLIENT INFO`.
     client: Option<Client>,
@@ -34,7 +35,7 @@ struct Entry {
     latest: u64,
 }
 
-/// The connections of one cache that hold abandoned commands.
+/// The connections to one server that hold abandoned commands.
 #[derive(Default)]
 pub(super) struct Abandoned {
     /// Whether the list has entries: all that an operation looks at when nothing was abandoned.
@@ -46,7 +47,7 @@ pub(super) struct Abandoned {
 
 /// The connections that must be closed before something is sent on another one.
 pub(super) struct Kill {
-    pub(super) pipeline: Pipeline,
+    pub(super) commands: Commands,
     tokens: Vec<u64>,
 }
 
@@ -75,13 +76,13 @@ impl Abandoned {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }
-        let mut kill = Kill { pipeline: Pipeline::new(), tokens: Vec::new() };
+        let (mut pipeline, mut tokens) = (Pipeline::new(), Vec::new());
         for entry in self.list.lock().iter().filter(|entry| entry.token != connection.token) {
             let Client { id, address } = &entry.client;
-            kill.pipeline.cmd("CLIENT").arg("KILL").arg("ID").arg(id).arg("ADDR").arg(address).ignore();
-            kill.tokens.push(entry.token);
+            pipeline.cmd("CLIENT").arg("KILL").arg("ID").arg(id).arg("ADDR").arg(address);
+            tokens.push(entry.token);
         }
-        if kill.tokens.is_empty() { None } else { Some(kill) }
+        if tokens.is_empty() { None } else { Some(Kill { commands: Commands::Many(pipeline), tokens }) }
     }
 
     /// The server has answered the [`Kill`]. A refusal counts too: asking again would not help.
@@ -138,7 +139,9 @@ mod tests {
         abandoned.note(&one);
         assert!(abandoned.before_sending_on(&one).is_none(), "the server keeps the order of one connection");
         let kill = abandoned.before_sending_on(&two).unwrap();
-        let sent = String::from_utf8(kill.pipeline.get_packed_pipeline()).unwrap();
+        let mut sent = Vec::new();
+        kill.commands.pack(&mut sent);
+        let sent = String::from_utf8(sent).unwrap();
         assert!(sent.contains("127.0.0.1:51"), "{sent:?}");
 
         abandoned.killed(&kill);

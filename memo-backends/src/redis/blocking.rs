@@ -1,14 +1,14 @@
 //! The blocking client: a pool of connections, each used by one operation at a time.
 
-use super::abandoned::{Abandoned, Identity};
-use super::command::{Commands, Effect, Nonsense, Operation, ping};
-use super::config::Config;
-use super::error::{Failure, is_demoted, server_error};
-use super::handshake;
-use memo_core::Error;
+use super::abandoned::Identity;
+use super::command::{Effect, ping};
+use super::connection::Connection;
+use super::deadline::Deadline;
+use super::error::{Failure, Lost, is_demoted, server_error};
+use super::node::{Node, Request};
 use memo_core::clock::{self, Tick};
 use parking_lot::{Condvar, Mutex};
-use redis::{RedisResult, Value};
+use redis::Value;
 use std::time::Duration;
 
 /// A connection that was silent for longer is asked for a sign of life before an operation that must not run twice.
@@ -29,7 +29,7 @@ struct Connections {
 }
 
 struct Link {
-    connection: redis::Connection,
+    connection: Connection,
     identity: Identity,
     last_answer: Tick,
     fresh: bool,
@@ -50,52 +50,37 @@ struct Place<'a> {
 }
 
 impl Pool {
-    /// Runs an operation and says what its replies mean.
-    pub(super) fn run<T>(
-        &self,
-        config: &Config,
-        abandoned: &Abandoned,
-        operation: &Operation<'_, T>,
-    ) -> Result<T, Error> {
-        self.attempt(config, abandoned, operation)
-            .and_then(|replies| (operation.parse)(replies).map_err(|Nonsense| Failure::Nonsense))
-            .map_err(|failure| failure.into_error(&operation.doing, &config.address))
-    }
-
-    fn attempt<T>(
-        &self,
-        config: &Config,
-        abandoned: &Abandoned,
-        operation: &Operation<'_, T>,
-    ) -> Result<Vec<Value>, Failure> {
+    /// Sends a request and waits for its replies, the server's refusals among them.
+    pub(super) fn exchange(node: &Node, request: Request<'_>, end: Deadline) -> Result<Vec<Value>, Lost> {
+        let pool = &node.pool;
         let mut more_attempts = MORE_ATTEMPTS;
         loop {
-            let mut place = self.take(config, abandoned)?;
-            let Some(link) = place.link.as_mut() else { return Err(Failure::Nonsense) };
+            let mut place = pool.take(node, end).map_err(|failure| Lost::new(failure, false, node))?;
+            let Some(link) = place.link.as_mut() else { return Err(Lost::new(Failure::Nonsense, false, node)) };
             let was_fresh = link.fresh;
             let mut sent = false;
-            let result = link.attempt(abandoned, operation, &mut sent);
+            let end_of_this = end.at_most(node.settings.operation_timeout);
+            let result = link.attempt(node, request, end_of_this, &mut sent);
             match result {
                 Ok(replies) => {
                     link.fresh = false;
                     link.last_answer = clock::now();
-                    let Some(error) = server_error(&replies) else { return Ok(replies) };
-                    if is_demoted(&error) {
+                    if server_error(&replies).is_some_and(is_demoted) {
                         place.discard(false);
                     }
-                    return Err(Failure::Reported(error.into()));
+                    return Ok(replies);
                 }
                 Err(failure) => {
-                    if sent && operation.effect != Effect::Read {
-                        abandoned.note(&link.identity);
+                    if sent && request.effect != Effect::Read {
+                        node.abandoned.note(&link.identity);
                     }
                     let timeout = failure.is_timeout();
                     place.discard(timeout);
                     // A connection that had been idle was most likely closed by the server long before. A new one
                     // that fails, or a server that is slow, would fail again.
-                    let harmless = !sent || operation.effect != Effect::Once;
-                    if was_fresh || timeout || !harmless || more_attempts == 0 {
-                        return Err(failure);
+                    let lost = Lost::new(failure, sent, node);
+                    if was_fresh || timeout || !lost.is_repeatable(request.effect) || more_attempts == 0 {
+                        return Err(lost);
                     }
                     more_attempts -= 1;
                 }
@@ -104,13 +89,16 @@ impl Pool {
     }
 
     /// An idle connection, or a new one, or the next one that is returned.
-    fn take(&self, config: &Config, abandoned: &Abandoned) -> Result<Place<'_>, Failure> {
+    fn take<'a>(&'a self, node: &Node, end: Deadline) -> Result<Place<'a>, Failure> {
         let mut connections = self.connections.lock();
         let none_free =
-            |connections: &mut Connections| connections.idle.is_empty() && connections.open >= config.pool_size;
-        let wait = self.returned.wait_while_for(&mut connections, none_free, config.operation_timeout);
-        if wait.timed_out() && none_free(&mut connections) {
-            return Err(Failure::PoolExhausted);
+            |connections: &mut Connections| connections.idle.is_empty() && connections.open >= node.settings.pool_size;
+        if none_free(&mut connections) {
+            let time = end.left()?.min(node.settings.operation_timeout);
+            let wait = self.returned.wait_while_for(&mut connections, none_free, time);
+            if wait.timed_out() && none_free(&mut connections) {
+                return Err(Failure::PoolExhausted);
+            }
         }
         if let Some(link) = connections.idle.pop() {
             return Ok(Place { pool: self, link: Some(link) });
@@ -118,7 +106,8 @@ impl Pool {
         connections.open += 1;
         drop(connections);
         let mut place = Place { pool: self, link: None };
-        place.link = Some(Link::open(config, abandoned)?);
+        let (connection, identity) = Connection::open(node, end.at_most(node.settings.connect_timeout))?;
+        place.link = Some(Link { connection, identity, last_answer: clock::now(), fresh: true });
         Ok(place)
     }
 }
@@ -152,53 +141,23 @@ impl Drop for Place<'_> {
 }
 
 impl Link {
-    fn open(config: &Config, abandoned: &Abandoned) -> Result<Link, Failure> {
-        let open = || -> RedisResult<_> {
-            let mut connection = config.client.get_connection_with_timeout(config.connect_timeout)?;
-            connection.set_read_timeout(Some(config.connect_timeout))?;
-            connection.set_write_timeout(Some(config.connect_timeout))?;
-            let replies = exchange(&mut connection, &Commands::Many(config.handshake.commands()))?;
-            connection.set_read_timeout(Some(config.operation_timeout))?;
-            connection.set_write_timeout(Some(config.operation_timeout))?;
-            Ok((connection, replies))
-        };
-        let (connection, replies) = open()?;
-        let identity = handshake::finish(&replies, abandoned)?;
-        Ok(Link { connection, identity, last_answer: clock::now(), fresh: true })
-    }
-
-    /// Sends an operation and waits for its replies. `sent` tells a failure that came before the server could have
-    /// seen anything from the others.
-    fn attempt<T>(
+    /// Sends a request and waits for its replies. `sent` tells a failure that came before the server could have seen
+    /// anything from the others.
+    fn attempt(
         &mut self,
-        abandoned: &Abandoned,
-        operation: &Operation<'_, T>,
+        node: &Node,
+        request: Request<'_>,
+        end: Deadline,
         sent: &mut bool,
     ) -> Result<Vec<Value>, Failure> {
-        if let Some(kill) = abandoned.before_sending_on(&self.identity) {
-            let commands = Commands::Many(kill.pipeline.clone());
-            exchange(&mut self.connection, &commands)?;
-            abandoned.killed(&kill);
+        if let Some(kill) = node.abandoned.before_sending_on(&self.identity) {
+            self.connection.exchange(&kill.commands, false, end)?;
+            node.abandoned.killed(&kill);
         }
-        if operation.effect == Effect::Once && clock::now().since(self.last_answer) > TRUSTED_FOR {
-            exchange(&mut self.connection, &ping().commands)?;
+        if request.effect == Effect::Once && clock::now().since(self.last_answer) > TRUSTED_FOR {
+            self.connection.exchange(&ping().commands, false, end)?;
         }
         *sent = true;
-        Ok(exchange(&mut self.connection, &operation.commands)?)
+        self.connection.exchange(request.commands, request.asking, end)
     }
-}
-
-/// Sends commands and reads one reply for each. Stops at the first failure: after one timeout the client's own
-/// pipelines would go on to wait for every reply that is left.
-fn exchange(connection: &mut redis::Connection, commands: &Commands) -> RedisResult<Vec<Value>> {
-    let (packed, count) = match commands {
-        Commands::One(command) => (command.get_packed_command(), 1),
-        Commands::Many(pipeline) => (pipeline.get_packed_pipeline(), pipeline.len()),
-    };
-    connection.send_packed_command(&packed)?;
-    let mut replies = Vec::with_capacity(count);
-    for _ in 0..count {
-        replies.push(connection.recv_response()?);
-    }
-    Ok(replies)
 }

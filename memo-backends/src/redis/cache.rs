@@ -1,7 +1,13 @@
 //! The contract of a backend, in terms of single operations.
+//!
+//! What takes several operations is written once, as async code over an [`Io`]; the two doors of each are thin.
 
 use super::RedisCache;
 use super::command::{self, BATCH};
+use super::io::{Blocking, Io, ready};
+use super::topology::Scan;
+#[cfg(feature = "redis-tokio")]
+use super::{command::Operation, io::Tasks};
 #[cfg(feature = "redis-tokio")]
 use memo_core::BoxFuture;
 use memo_core::{Cache, Capabilities, Error, Found, Want, check_key};
@@ -11,8 +17,87 @@ fn check_keys(keys: &[&str]) -> Result<(), Error> {
     keys.iter().try_for_each(|key| check_key(key))
 }
 
-fn check_entries(entries: &[(&str, &[u8])]) -> Result<(), Error> {
-    entries.iter().try_for_each(|(key, _)| check_key(key))
+impl RedisCache {
+    async fn get_many_on<I: Io>(&self, io: &I, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        check_keys(keys)?;
+        let mut found = Vec::with_capacity(keys.len());
+        for some in keys.chunks(BATCH) {
+            let mut some = if self.topology().splits_keys() {
+                let each: Vec<_> = some.iter().map(|key| command::get(key)).collect();
+                self.topology().run_all(io, &each).await?
+            } else {
+                self.topology().run(io, &command::get_many(some)).await?
+            };
+            found.append(&mut some);
+        }
+        Ok(found)
+    }
+
+    async fn set_many_on<I: Io>(
+        &self,
+        io: &I,
+        entries: &[(&str, &[u8])],
+        timeout: Option<Duration>,
+    ) -> Result<(), Error> {
+        entries.iter().try_for_each(|(key, _)| check_key(key))?;
+        for some in entries.chunks(BATCH) {
+            if self.topology().splits_keys() {
+                let each: Vec<_> = some.iter().map(|(key, bytes)| command::set(key, bytes, timeout)).collect();
+                self.topology().run_all(io, &each).await?;
+            } else {
+                self.topology().run(io, &command::set_many(some, timeout)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Also keys that others stored, which may be longer than ours are.
+    async fn remove_many_on<I: Io>(&self, io: &I, keys: &[&str]) -> Result<u64, Error> {
+        let mut count = 0;
+        for some in keys.chunks(BATCH) {
+            count += if self.topology().splits_keys() {
+                let each: Vec<_> = some.iter().map(|key| command::remove(key)).collect();
+                self.topology().run_all(io, &each).await?.into_iter().map(u64::from).sum()
+            } else {
+                self.topology().run(io, &command::remove_many(some)).await?
+            };
+        }
+        Ok(count)
+    }
+
+    /// Page by page, so that a large cache is never held in memory.
+    async fn clear_on<I: Io>(&self, io: &I, prefix: &str) -> Result<u64, Error> {
+        let (mut scan, mut count) = (Scan::default(), 0);
+        while let Some(keys) = self.topology().next_page(io, prefix, &mut scan).await? {
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            count += self.remove_many_on(io, &keys).await?;
+        }
+        Ok(count)
+    }
+}
+
+/// Waits as a task where there is a runtime, else with the thread.
+#[cfg(feature = "redis-tokio")]
+macro_rules! on_the_runtime {
+    (|$io:ident| $call:expr) => {
+        match ::tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                let $io = &Tasks { runtime };
+                $call.await
+            }
+            Err(_) => {
+                let $io = &Blocking;
+                ready($call)
+            }
+        }
+    };
+}
+
+#[cfg(feature = "redis-tokio")]
+impl RedisCache {
+    async fn run_async<T>(&self, operation: Operation<'_, T>) -> Result<T, Error> {
+        on_the_runtime!(|io| self.topology().run(io, &operation))
+    }
 }
 
 impl Cache for RedisCache {
@@ -56,22 +141,16 @@ impl Cache for RedisCache {
     }
 
     fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, Error> {
-        check_keys(keys)?;
-        let mut found = Vec::with_capacity(keys.len());
-        for some in keys.chunks(BATCH) {
-            found.append(&mut self.run(&command::get_many(some))?);
-        }
-        Ok(found)
+        ready(self.get_many_on(&Blocking, keys))
     }
 
     fn set_many(&self, entries: &[(&str, &[u8])], timeout: Option<Duration>) -> Result<(), Error> {
-        check_entries(entries)?;
-        entries.chunks(BATCH).try_for_each(|some| self.run(&command::set_many(some, timeout)))
+        ready(self.set_many_on(&Blocking, entries, timeout))
     }
 
     fn remove_many(&self, keys: &[&str]) -> Result<u64, Error> {
         check_keys(keys)?;
-        keys.chunks(BATCH).try_fold(0, |count, some| Ok(count + self.run(&command::remove_many(some))?))
+        ready(self.remove_many_on(&Blocking, keys))
     }
 
     fn increment(&self, key: &str, by: i64, timeout: Option<Duration>) -> Result<i64, Error> {
@@ -85,31 +164,17 @@ impl Cache for RedisCache {
     }
 
     fn scan(&self, prefix: &str, visit: &mut dyn FnMut(&str)) -> Result<(), Error> {
-        let mut cursor = 0;
-        loop {
-            let page = self.run(&command::scan(prefix, cursor))?;
-            page.keys.iter().for_each(|key| visit(key));
-            cursor = page.cursor;
-            if cursor == 0 {
-                return Ok(());
+        let mut scan = Scan::default();
+        while let Some(keys) = ready(self.topology().next_page(&Blocking, prefix, &mut scan))? {
+            for key in &keys {
+                visit(key);
             }
         }
+        Ok(())
     }
 
-    /// Page by page, so that a large cache is never held in memory.
     fn clear(&self, prefix: &str) -> Result<u64, Error> {
-        let mut cursor = 0;
-        let mut count = 0;
-        loop {
-            let page = self.run(&command::scan(prefix, cursor))?;
-            for some in page.keys.chunks(BATCH) {
-                count += self.run(&command::remove_many(some))?;
-            }
-            cursor = page.cursor;
-            if cursor == 0 {
-                return Ok(count);
-            }
-        }
+        ready(self.clear_on(&Blocking, prefix))
     }
 
     #[cfg(feature = "redis-tokio")]
@@ -164,14 +229,7 @@ impl Cache for RedisCache {
 
     #[cfg(feature = "redis-tokio")]
     fn get_many_async<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>, Error>> {
-        Box::pin(async move {
-            check_keys(keys)?;
-            let mut found = Vec::with_capacity(keys.len());
-            for some in keys.chunks(BATCH) {
-                found.append(&mut self.run_async(command::get_many(some)).await?);
-            }
-            Ok(found)
-        })
+        Box::pin(async move { on_the_runtime!(|io| self.get_many_on(io, keys)) })
     }
 
     #[cfg(feature = "redis-tokio")]
@@ -180,24 +238,14 @@ impl Cache for RedisCache {
         entries: &'a [(&'a str, &'a [u8])],
         timeout: Option<Duration>,
     ) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async move {
-            check_entries(entries)?;
-            for some in entries.chunks(BATCH) {
-                self.run_async(command::set_many(some, timeout)).await?;
-            }
-            Ok(())
-        })
+        Box::pin(async move { on_the_runtime!(|io| self.set_many_on(io, entries, timeout)) })
     }
 
     #[cfg(feature = "redis-tokio")]
     fn remove_many_async<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<u64, Error>> {
         Box::pin(async move {
             check_keys(keys)?;
-            let mut count = 0;
-            for some in keys.chunks(BATCH) {
-                count += self.run_async(command::remove_many(some)).await?;
-            }
-            Ok(count)
+            on_the_runtime!(|io| self.remove_many_on(io, keys))
         })
     }
 
@@ -225,34 +273,16 @@ impl Cache for RedisCache {
     #[cfg(feature = "redis-tokio")]
     fn scan_async<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, Error>> {
         Box::pin(async move {
-            let mut keys = Vec::new();
-            let mut cursor = 0;
-            loop {
-                let mut page = self.run_async(command::scan(prefix, cursor)).await?;
-                keys.append(&mut page.keys);
-                cursor = page.cursor;
-                if cursor == 0 {
-                    return Ok(keys);
-                }
+            let (mut scan, mut keys) = (Scan::default(), Vec::new());
+            while let Some(mut page) = on_the_runtime!(|io| self.topology().next_page(io, prefix, &mut scan))? {
+                keys.append(&mut page);
             }
+            Ok(keys)
         })
     }
 
     #[cfg(feature = "redis-tokio")]
     fn clear_async<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<u64, Error>> {
-        Box::pin(async move {
-            let mut cursor = 0;
-            let mut count = 0;
-            loop {
-                let page = self.run_async(command::scan(prefix, cursor)).await?;
-                for some in page.keys.chunks(BATCH) {
-                    count += self.run_async(command::remove_many(some)).await?;
-                }
-                cursor = page.cursor;
-                if cursor == 0 {
-                    return Ok(count);
-                }
-            }
-        })
+        Box::pin(async move { on_the_runtime!(|io| self.clear_on(io, prefix)) })
     }
 }

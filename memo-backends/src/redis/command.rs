@@ -14,7 +14,7 @@ pub(super) const BATCH: usize = 1000;
 const LONGEST_MILLIS: u64 = 1 << 53;
 
 /// What sending an operation a second time would do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Effect {
     /// It changes nothing.
     Read,
@@ -31,9 +31,37 @@ pub(super) enum Commands {
     Many(Pipeline),
 }
 
-/// One operation: what to send, and what the replies mean.
+impl Commands {
+    /// How many, and so how many replies.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Commands::One(_) => 1,
+            Commands::Many(pipeline) => pipeline.len(),
+        }
+    }
+
+    /// Appends them as the server reads them.
+    pub(super) fn pack(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Commands::One(command) => command.write_packed_command(bytes),
+            Commands::Many(pipeline) => bytes.append(&mut pipeline.get_packed_pipeline()),
+        }
+    }
+}
+
+/// Which server of a cluster runs an operation. Where there is one server, it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place<'a> {
+    /// Any master.
+    Any,
+    /// The one that owns this key. All keys of an operation must be this one, or share its `{hash tag}`.
+    OwnerOf(&'a str),
+}
+
+/// One operation: what to send where, and what the replies mean.
 pub(super) struct Operation<'a, T> {
     pub(super) doing: Doing<'a>,
+    pub(super) place: Place<'a>,
     pub(super) commands: Commands,
     pub(super) effect: Effect,
     pub(super) parse: fn(Vec<Value>) -> Result<T, Nonsense>,
@@ -111,6 +139,7 @@ fn stored(reply: &Value) -> Result<(), Nonsense> {
 pub(super) fn ping() -> Operation<'static, ()> {
     Operation {
         doing: Doing { verb: "reaching", object: Object::Server },
+        place: Place::Any,
         commands: Commands::One(redis::cmd("PING")),
         effect: Effect::Read,
         parse: |replies| only(replies).map(|_| ()),
@@ -120,6 +149,7 @@ pub(super) fn ping() -> Operation<'static, ()> {
 pub(super) fn get(key: &str) -> Operation<'_, Option<Vec<u8>>> {
     Operation {
         doing: Doing { verb: "reading", object: Object::Key(key) },
+        place: Place::OwnerOf(key),
         commands: Commands::One(command("GET", key)),
         effect: Effect::Read,
         parse: |replies| bytes(only(replies)?),
@@ -133,6 +163,7 @@ pub(super) fn read(key: &str, want: Want) -> Operation<'_, Option<Found<Vec<u8>>
     match want {
         Want::Bytes => Operation {
             doing,
+            place: Place::OwnerOf(key),
             commands: Commands::One(command("GET", key)),
             effect: Effect::Read,
             parse: |replies| {
@@ -142,6 +173,7 @@ pub(super) fn read(key: &str, want: Want) -> Operation<'_, Option<Found<Vec<u8>>
         },
         Want::BytesAndTimeToLive => Operation {
             doing,
+            place: Place::OwnerOf(key),
             commands: transaction([command("GET", key), command("PTTL", key)]),
             effect: Effect::Read,
             parse: |replies| {
@@ -160,6 +192,7 @@ pub(super) fn read(key: &str, want: Want) -> Operation<'_, Option<Found<Vec<u8>>
 pub(super) fn set<'a>(key: &'a str, bytes: &[u8], timeout: Option<Duration>) -> Operation<'a, ()> {
     Operation {
         doing: Doing { verb: "storing", object: Object::Key(key) },
+        place: Place::OwnerOf(key),
         commands: Commands::One(set_command(key, bytes, timeout)),
         effect: Effect::Repeatable,
         parse: |replies| stored(&only(replies)?),
@@ -171,6 +204,7 @@ pub(super) fn add<'a>(key: &'a str, bytes: &[u8], timeout: Option<Duration>) -> 
     add.arg("NX");
     Operation {
         doing: Doing { verb: "adding", object: Object::Key(key) },
+        place: Place::OwnerOf(key),
         commands: Commands::One(add),
         effect: Effect::Once,
         parse: |replies| match only(replies)? {
@@ -184,6 +218,7 @@ pub(super) fn add<'a>(key: &'a str, bytes: &[u8], timeout: Option<Duration>) -> 
 pub(super) fn remove(key: &str) -> Operation<'_, bool> {
     Operation {
         doing: Doing { verb: "removing", object: Object::Key(key) },
+        place: Place::OwnerOf(key),
         commands: Commands::One(command("UNLINK", key)),
         effect: Effect::Once,
         parse: |replies| Ok(count(replies)? == 1),
@@ -194,6 +229,7 @@ pub(super) fn remove(key: &str) -> Operation<'_, bool> {
 pub(super) fn get_many<'a>(keys: &[&str]) -> Operation<'a, Vec<Option<Vec<u8>>>> {
     Operation {
         doing: Doing { verb: "reading", object: Object::Keys(keys.len()) },
+        place: Place::Any,
         commands: Commands::One(command("MGET", keys)),
         effect: Effect::Read,
         parse: |replies| array(only(replies)?)?.into_iter().map(bytes).collect(),
@@ -208,6 +244,7 @@ pub(super) fn set_many<'a>(entries: &[(&str, &[u8])], timeout: Option<Duration>)
     }
     Operation {
         doing: Doing { verb: "storing", object: Object::Keys(entries.len()) },
+        place: Place::Any,
         commands: Commands::Many(pipeline),
         effect: Effect::Repeatable,
         parse: |replies| replies.iter().try_for_each(stored),
@@ -218,6 +255,7 @@ pub(super) fn set_many<'a>(entries: &[(&str, &[u8])], timeout: Option<Duration>)
 pub(super) fn remove_many<'a, K: ToRedisArgs>(keys: &[K]) -> Operation<'a, u64> {
     Operation {
         doing: Doing { verb: "removing", object: Object::Keys(keys.len()) },
+        place: Place::Any,
         commands: Commands::One(command("UNLINK", keys)),
         effect: Effect::Once,
         parse: count,
@@ -233,6 +271,7 @@ pub(super) fn increment(key: &str, by: i64, timeout: Option<Duration>) -> Operat
     increment.arg(by);
     Operation {
         doing: Doing { verb: "incrementing", object: Object::Key(key) },
+        place: Place::OwnerOf(key),
         commands: transaction([create, increment]),
         effect: Effect::Once,
         parse: |replies| number(&transaction_results(replies)?[1]),
@@ -247,6 +286,7 @@ pub(super) fn touch(key: &str, timeout: Option<Duration>) -> Operation<'_, bool>
             expire.arg(millis(timeout));
             Operation {
                 doing,
+                place: Place::OwnerOf(key),
                 commands: Commands::One(expire),
                 effect: Effect::Repeatable,
                 parse: |replies| Ok(count(replies)? == 1),
@@ -255,6 +295,7 @@ pub(super) fn touch(key: &str, timeout: Option<Duration>) -> Operation<'_, bool>
         // PERSIST answers 0 both for a missing key and for one without a timeout, hence EXISTS.
         None => Operation {
             doing,
+            place: Place::OwnerOf(key),
             commands: transaction([command("PERSIST", key), command("EXISTS", key)]),
             effect: Effect::Repeatable,
             parse: |replies| Ok(number(&transaction_results(replies)?[1])? == 1),
@@ -278,6 +319,7 @@ pub(super) fn scan(prefix: &str, cursor: u64) -> Operation<'_, Page> {
     scan.arg("COUNT").arg(BATCH);
     Operation {
         doing: Doing { verb: "scanning", object: Object::Prefix(prefix) },
+        place: Place::Any,
         commands: Commands::One(scan),
         effect: Effect::Read,
         parse: |replies| {

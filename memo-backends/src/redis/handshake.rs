@@ -1,62 +1,70 @@
-//! What is said first on every new connection.
-//!
-//! The client's own handshake waits without a limit, so it is told to say nothing, and this one follows once the
-//! socket has its timeouts: who we are, which database, and under which name the server knows the connection.
+//! What is said first on every new connection: who we are, which database, and under which name the server knows the
+//! connection.
 
 use super::abandoned::{Abandoned, Identity};
+use super::address::Credentials;
 use super::error::Failure;
-use redis::{Pipeline, RedisConnectionInfo, Value};
+use redis::{Pipeline, ServerError, Value};
 
-/// The credentials and the database of an address.
+/// What is said to the servers of a cache.
 pub(super) struct Handshake {
-    user: Option<String>,
-    password: Option<String>,
-    database: i64,
+    pub(super) credentials: Credentials,
+    pub(super) database: i64,
+    /// Whether the server must be a master: one that was named by sentinels may no longer be.
+    pub(super) asks_role: bool,
 }
 
 impl Handshake {
-    pub(super) fn new(info: &RedisConnectionInfo) -> Self {
-        Handshake {
-            user: info.username().map(str::to_owned),
-            password: info.password().map(str::to_owned),
-            database: info.db(),
-        }
-    }
-
-    pub(super) fn database(&self) -> i64 {
-        self.database
-    }
-
     /// The commands, at least one, answered one by one.
     pub(super) fn commands(&self) -> Pipeline {
-        let mut pipeline = Pipeline::with_capacity(3);
-        if let Some(password) = &self.password {
+        let mut pipeline = Pipeline::with_capacity(4);
+        let Credentials { user, password } = &self.credentials;
+        if user.is_some() || password.is_some() {
             let mut auth = redis::cmd("AUTH");
-            if let Some(user) = &self.user {
+            if let Some(user) = user {
                 auth.arg(user);
             }
-            auth.arg(password);
+            // A user may have no password (`nopass`), and then any is right.
+            auth.arg(password.as_deref().unwrap_or_default());
             pipeline.add_command(auth);
         }
         if self.database != 0 {
             pipeline.cmd("SELECT").arg(self.database);
         }
+        if self.asks_role {
+            pipeline.cmd("ROLE");
+        }
         pipeline.cmd("CLIENT").arg("INFO");
         pipeline
     }
+
+    /// Checks the replies to [`commands`](Handshake::commands).
+    pub(super) fn finish(&self, replies: &[Value], abandoned: &Abandoned) -> Result<Identity, Failure> {
+        let Some((info, before)) = replies.split_last() else { return Err(Failure::Nonsense) };
+        let (role, before) = match before.split_last() {
+            Some((role, before)) if self.asks_role => (Some(role), before),
+            _ => (None, before),
+        };
+        if let Some(error) = before.iter().find_map(error).or_else(|| [role, Some(info)].into_iter().find_map(fatal)) {
+            return Err(Failure::Handshake(error.clone().into()));
+        }
+        match role {
+            Some(Value::Array(role))
+                if role.first().is_some_and(|role| *role != Value::BulkString(b"master".into())) =>
+            {
+                Err(Failure::Replica)
+            }
+            _ => Ok(abandoned.identify(Some(info))),
+        }
+    }
 }
 
-/// Checks the replies to [`Handshake::commands`].
-pub(super) fn finish(replies: &[Value], abandoned: &Abandoned) -> Result<Identity, Failure> {
-    let Some((info, before)) = replies.split_last() else { return Err(Failure::Nonsense) };
-    // Not knowing the command or forbidding it is allowed to the last one alone; asking for a password, or still
-    // loading, is not.
-    let fatal =
-        |value: &Value| matches!(value, Value::ServerError(error) if matches!(error.code(), "NOAUTH" | "LOADING"));
-    let refused = before.iter().find(|reply| matches!(reply, Value::ServerError(_)));
-    let refused = refused.or_else(|| Some(info).filter(|info| fatal(info)));
-    if let Some(Value::ServerError(error)) = refused {
-        return Err(Failure::Handshake(error.clone().into()));
-    }
-    Ok(abandoned.identify(Some(info)))
+fn error(reply: &Value) -> Option<&ServerError> {
+    if let Value::ServerError(error) = reply { Some(error) } else { None }
+}
+
+/// Not knowing the command or forbidding it is allowed to the last two; asking for a password, or still loading, is
+/// not.
+fn fatal(reply: Option<&Value>) -> Option<&ServerError> {
+    reply.and_then(error).filter(|error| matches!(error.code(), "NOAUTH" | "LOADING"))
 }

@@ -1,20 +1,33 @@
 //! Entries on a Redis or Valkey server.
 
 mod abandoned;
+mod address;
 mod blocking;
 mod cache;
+mod cluster;
 mod command;
 mod config;
+mod connection;
+mod deadline;
 mod error;
 mod handshake;
+mod io;
+mod node;
+mod sentinel;
+mod slots;
+mod stream;
+mod subscribe;
+mod tls;
 #[cfg(feature = "redis-tokio")]
 mod tokio;
+mod topology;
 
 pub use config::RedisCacheBuilder;
 
-use self::abandoned::Abandoned;
+use self::address::{Address, Shape};
 use self::command::Operation;
-use self::config::Config;
+use self::io::{Blocking, ready};
+use self::topology::Topology;
 use memo_core::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -38,20 +51,45 @@ use std::sync::Arc;
 ///
 /// # Addresses
 ///
-/// `redis://[user][:password]@host[:port][/database]`, also with `valkey://`, and `unix:///path`. Entries live in that
-/// database under their own keys, so [`clear("")`](memo_core::Cache::clear) empties the whole database: give a cache
-/// one of its own. No password appears in the [`Debug`](fmt::Debug) text or in an error.
+/// | servers | URL | builder |
+/// |---|---|---|
+/// | one server | `redis://[user][:password]@host[:port][/database]` | [`builder`](RedisCache::builder) |
+/// | one server, Unix socket | `unix:///path[?db=2][&user=…][&pass=…]` | |
+/// | a master and its replicas, with Sentinel | `redis+sentinel://[user][:password]@host[:port],host[:port]/master[/database]`, with `?sentinel_user=…&sentinel_password=…` if these ask for it | [`sentinel`](RedisCache::sentinel) |
+/// | Redis Cluster | `redis+cluster://[user][:password]@host[:port],host[:port]` | [`cluster`](RedisCache::cluster) |
+///
+/// With `valkey` in place of `redis`, too; `rediss` and `valkeys` are the same over TLS (feature `redis-tls`). Names and
+/// passwords are percent-encoded, and given to the builder as they are. No password appears in the
+/// [`Debug`](fmt::Debug) text or in an error.
+///
+/// Entries live under their own keys, so [`clear("")`](memo_core::Cache::clear) empties the whole database, or
+/// cluster: give a cache one of its own.
 ///
 /// # Cost
 ///
-/// A hit is one `GET` and one round trip; [`Want::BytesAndTimeToLive`](memo_core::Want) is one round trip too.
-/// Blocking operations use a pool without a check at checkout. Async operations of one Tokio runtime share one
-/// connection on which their requests go out one behind the other.
+/// A hit is one `GET` and one round trip, in every shape; [`Want::BytesAndTimeToLive`](memo_core::Want) is one round
+/// trip too. Blocking operations use a pool for each server, without a check at checkout. Async operations of one Tokio
+/// runtime share one connection to each server, on which their requests go out one behind the other.
+///
+/// # Sentinel and Cluster
+///
+/// Sentinels are asked for the master at the first operation, and again when it fails or is no master any more; an
+/// operation that failed there goes to the new one, if there is one and sending it twice can't change its answer. What
+/// the old master had not yet replicated is lost, as ever with Redis.
+///
+/// In a cluster each key's operations go to the node that owns its slot. While slots move they follow: no call fails
+/// for that, and no answer is of the wrong node. `get_many`, `set_many` and `remove_many` are one request to each node
+/// concerned, and `remove_many` counts exactly. `scan` and `clear` look through all masters, and once more if slots
+/// changed hands meanwhile; a key that moves during the call with a slot that is still on its way may be missed. Nodes
+/// must be reachable under the addresses they announce.
+///
+/// Both find failures of servers when operations fail, not before.
 ///
 /// # When the server does not answer
 ///
 /// Each wait is bounded by [`operation_timeout`](RedisCacheBuilder::operation_timeout) and
-/// [`connect_timeout`](RedisCacheBuilder::connect_timeout), save the look-up of a host name, which is the system's.
+/// [`connect_timeout`](RedisCacheBuilder::connect_timeout), and all that one request takes by their sum, save the
+/// look-up of a host name, which is the system's.
 /// Errors are of kind [`Timeout`](memo_core::ErrorKind::Timeout) or
 /// [`Unavailable`](memo_core::ErrorKind::Unavailable); the next operation connects again. An operation that finds its
 /// idle connection closed is sent once more on a new one, if sending it twice can't change its answer. `add`,
@@ -68,6 +106,10 @@ use std::sync::Arc;
 /// permission for that and `CLIENT KILL`. Without these, or behind a proxy that answers for the server, an abandoned
 /// write may still take effect after a later operation, which is a matter of the time it spends in network buffers.
 ///
+/// It holds for each server by itself. Where a key has a new one, the old one refuses what arrives too late, because
+/// it is a replica, or gave the slot away; a master that was cut off from its sentinels or its cluster may take it still,
+/// and loses it when it returns.
+///
 /// # Tokio
 ///
 /// With the feature `redis-tokio` the async twins do I/O on the Tokio runtime they are polled in, which must have I/O
@@ -79,11 +121,8 @@ pub struct RedisCache {
 }
 
 struct Inner {
-    config: Config,
-    abandoned: Abandoned,
-    pool: blocking::Pool,
-    #[cfg(feature = "redis-tokio")]
-    runtimes: tokio::Runtimes,
+    database: i64,
+    topology: Topology,
 }
 
 impl RedisCache {
@@ -119,46 +158,67 @@ impl RedisCache {
     /// # }
     /// ```
     pub fn builder(url: impl Into<String>) -> RedisCacheBuilder {
-        RedisCacheBuilder::new(url.into())
+        RedisCacheBuilder::from_url(&url.into())
     }
 
-    fn new(config: Config) -> Self {
-        let inner = Inner {
-            config,
-            abandoned: Abandoned::default(),
-            pool: blocking::Pool::default(),
-            #[cfg(feature = "redis-tokio")]
-            runtimes: tokio::Runtimes::default(),
-        };
-        RedisCache { inner: Arc::new(inner) }
+    /// The settings for a cache on the master of this name, as its sentinels know it: `host` or `host:port`, without a
+    /// port 26379. The credentials of the servers and those of the sentinels are set apart.
+    ///
+    /// ```
+    /// # mod memokit { pub use memo_backends::*; pub use memo_core::*; }
+    /// # fn main() -> Result<(), memokit::Error> {
+    /// let cache = memokit::RedisCache::sentinel("mymaster", ["one.internal", "two.internal", "three.internal"])
+    ///     .username("memo")
+    ///     .password("secret")
+    ///     .sentinel_password("another")
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn sentinel<N: AsRef<str>>(
+        master: impl Into<String>,
+        sentinels: impl IntoIterator<Item = N>,
+    ) -> RedisCacheBuilder {
+        RedisCacheBuilder::new(Address::of_nodes(Shape::Sentinel { master: master.into() }, sentinels))
     }
 
-    /// Runs an operation on a connection of the pool.
+    /// The settings for a cache on a Redis Cluster: some of its nodes, `host` or `host:port`, without a port 6379. One
+    /// that answers is enough; it knows the others.
+    ///
+    /// ```
+    /// # mod memokit { pub use memo_backends::*; pub use memo_core::*; }
+    /// # fn main() -> Result<(), memokit::Error> {
+    /// let cache = memokit::RedisCache::cluster(["one.internal:7000", "two.internal:7000"]).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cluster<N: AsRef<str>>(nodes: impl IntoIterator<Item = N>) -> RedisCacheBuilder {
+        RedisCacheBuilder::new(Address::of_nodes(Shape::Cluster, nodes))
+    }
+
+    fn new(database: i64, topology: Topology) -> Self {
+        RedisCache { inner: Arc::new(Inner { database, topology }) }
+    }
+
+    fn topology(&self) -> &Topology {
+        &self.inner.topology
+    }
+
+    /// Runs an operation with the thread.
     fn run<T>(&self, operation: &Operation<'_, T>) -> Result<T, Error> {
-        let Inner { config, abandoned, pool, .. } = &*self.inner;
-        pool.run(config, abandoned, operation)
-    }
-
-    /// Runs an operation on the connection of the current runtime, without one as [`run`](RedisCache::run) does.
-    #[cfg(feature = "redis-tokio")]
-    async fn run_async<T>(&self, operation: Operation<'_, T>) -> Result<T, Error> {
-        let Inner { config, abandoned, runtimes, .. } = &*self.inner;
-        match ::tokio::runtime::Handle::try_current() {
-            Ok(handle) => runtimes.run(handle, config, abandoned, &operation).await,
-            Err(_) => self.run(&operation),
-        }
+        ready(self.topology().run(&Blocking, operation))
     }
 }
 
 impl fmt::Debug for RedisCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let config = &self.inner.config;
+        let Topology { address, settings, .. } = self.topology();
         f.debug_struct("RedisCache")
-            .field("address", &config.address)
-            .field("database", &config.handshake.database())
-            .field("connect_timeout", &config.connect_timeout)
-            .field("operation_timeout", &config.operation_timeout)
-            .field("pool_size", &config.pool_size)
+            .field("address", address)
+            .field("database", &self.inner.database)
+            .field("connect_timeout", &settings.connect_timeout)
+            .field("operation_timeout", &settings.operation_timeout)
+            .field("pool_size", &settings.pool_size)
             .finish_non_exhaustive()
     }
 }

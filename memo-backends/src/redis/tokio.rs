@@ -5,21 +5,24 @@
 //! each.
 
 use super::abandoned::{Abandoned, Identity};
+use super::address::Endpoint;
 use super::blocking::{MORE_ATTEMPTS, TRUSTED_FOR};
-use super::command::{Commands, Effect, Nonsense, Operation, ping};
-use super::config::Config;
-use super::error::{Failure, is_demoted, server_error};
-use super::handshake;
-use memo_core::Error;
+use super::command::{Commands, Effect, ping};
+use super::deadline::Deadline;
+use super::error::{Failure, Lost, is_demoted, server_error};
+use super::node::{Node, Request};
+use super::tls::Tls;
 use memo_core::clock::{self, Tick};
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Value};
+use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, Value};
 use std::future::pending;
 use std::sync::{Arc, OnceLock, Weak};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::runtime::{Handle, Id};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout_at;
 
 /// The connections, by runtime. Few: a program has one runtime, tests one after the other.
 #[derive(Default)]
@@ -41,6 +44,8 @@ struct Slot {
 
 struct Link {
     connection: MultiplexedConnection,
+    /// The task that reads and writes.
+    driver: AbortHandle,
     identity: Identity,
     last_answer: Mutex<Tick>,
 }
@@ -88,57 +93,44 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl Runtimes {
-    /// Runs an operation and says what its replies mean; the caller is on the runtime of `handle`.
-    pub(super) async fn run<T>(
-        &self,
-        handle: Handle,
-        config: &Config,
-        abandoned: &Abandoned,
-        operation: &Operation<'_, T>,
-    ) -> Result<T, Error> {
-        self.attempt(&handle, config, abandoned, operation)
-            .await
-            .and_then(|replies| (operation.parse)(replies).map_err(|Nonsense| Failure::Nonsense))
-            .map_err(|failure| failure.into_error(&operation.doing, &config.address))
-    }
-
-    async fn attempt<T>(
-        &self,
-        handle: &Handle,
-        config: &Config,
-        abandoned: &Abandoned,
-        operation: &Operation<'_, T>,
-    ) -> Result<Vec<Value>, Failure> {
-        let slot = self.slot(handle);
-        let mut more_attempts = MORE_ATTEMPTS;
-        loop {
-            let (link, fresh) = slot.link(config, abandoned).await?;
-            let mut sent = false;
-            let deadline = Instant::now() + config.operation_timeout;
-            let result = timeout_at(deadline, link.attempt(abandoned, operation, &mut sent)).await;
-            let failure = match result {
-                Ok(Ok(replies)) => {
-                    let Some(error) = server_error(&replies) else { return Ok(replies) };
-                    if is_demoted(&error) {
-                        slot.retire(&link);
-                    }
-                    return Err(Failure::Reported(error.into()));
+/// Sends a request and waits for its replies, the server's refusals among them; the caller is on the runtime of
+/// `handle`.
+pub(super) async fn exchange(
+    handle: &Handle,
+    node: &Node,
+    request: Request<'_>,
+    end: Deadline,
+) -> Result<Vec<Value>, Lost> {
+    let slot = node.runtimes.slot(handle);
+    let mut more_attempts = MORE_ATTEMPTS;
+    loop {
+        let (link, fresh) = slot.link(node, end).await.map_err(|failure| Lost::new(failure, false, node))?;
+        let mut sent = false;
+        let end_of_this = end.at_most(node.settings.operation_timeout);
+        let result = timeout_at(end_of_this.instant().into(), link.attempt(&node.abandoned, request, &mut sent)).await;
+        let failure = match result {
+            Ok(Ok(replies)) => {
+                if server_error(&replies).is_some_and(is_demoted) {
+                    slot.retire(&link);
                 }
-                Ok(Err(failure)) => failure,
-                Err(_) => Failure::Late,
-            };
-            // Also after a timeout: a connection that a network swallowed would never answer again. The next
-            // operation opens another, and others that still wait on this one may get their answers.
-            slot.retire(&link);
-            let harmless = !sent || operation.effect != Effect::Once;
-            if fresh || failure.is_timeout() || !harmless || more_attempts == 0 {
-                return Err(failure);
+                return Ok(replies);
             }
-            more_attempts -= 1;
+            Ok(Err(failure)) => failure,
+            Err(_) => Failure::Late,
+        };
+        // Also after a timeout: a connection that a network swallowed would never answer again. The next operation
+        // opens another, and others that still wait on this one may get their answers.
+        slot.retire(&link);
+        let timeout = failure.is_timeout();
+        let lost = Lost::new(failure, sent, node);
+        if fresh || timeout || !lost.is_repeatable(request.effect) || more_attempts == 0 {
+            return Err(lost);
         }
+        more_attempts -= 1;
     }
+}
 
+impl Runtimes {
     fn slot(&self, handle: &Handle) -> Arc<Slot> {
         let runtime = handle.id();
         let slot = {
@@ -168,7 +160,7 @@ impl Runtimes {
 
 impl Slot {
     /// The connection, and whether it was made for this call.
-    async fn link(&self, config: &Config, abandoned: &Abandoned) -> Result<(Arc<Link>, bool), Failure> {
+    async fn link(&self, node: &Node, end: Deadline) -> Result<(Arc<Link>, bool), Failure> {
         let known = || self.link.lock().clone();
         if let Some(link) = known() {
             return Ok((link, false));
@@ -178,11 +170,12 @@ impl Slot {
             if let Some(link) = known() {
                 return Ok((link, false));
             }
-            let link = Arc::new(Link::open(config, abandoned).await?);
+            let link = Arc::new(Link::open(node).await?);
             *self.link.lock() = Some(Arc::clone(&link));
             Ok((link, true))
         };
-        timeout(config.connect_timeout, connect).await.unwrap_or(Err(Failure::Late))
+        let end = end.at_most(node.settings.connect_timeout);
+        timeout_at(end.instant().into(), connect).await.unwrap_or(Err(Failure::Late))
     }
 
     /// Lets go of a connection that failed, unless it was replaced already.
@@ -194,38 +187,49 @@ impl Slot {
     }
 }
 
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
 impl Link {
-    async fn open(config: &Config, abandoned: &Abandoned) -> Result<Link, Failure> {
-        // The times are ours: see the callers.
-        let plain = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let connection = config.client.get_multiplexed_async_connection_with_config(&plain);
-        let connection = connection.await?;
-        let replies = exchange(&connection, &Commands::Many(config.handshake.commands())).await?;
-        let identity = handshake::finish(&replies, abandoned)?;
-        Ok(Link { connection, identity, last_answer: Mutex::new(clock::now()) })
+    async fn open(node: &Node) -> Result<Link, Failure> {
+        let stream = connect(&node.endpoint, node.settings.tls.as_ref()).await?;
+        // The client says nothing by itself, and the times are ours: see the callers.
+        let silent = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let (connection, driver) = MultiplexedConnection::new_with_config(&silent, stream, config).await?;
+        let driver = ::tokio::spawn(driver).abort_handle();
+        let (identity, last_answer) = (node.abandoned.identify(None), Mutex::new(clock::now()));
+        let mut link = Link { connection, driver, identity, last_answer };
+        let replies = send(&link.connection, &Commands::Many(node.handshake.commands()), false).await;
+        let replies = replies.map_err(|failure| failure.of_greeting(node.settings.tls.is_some()))?;
+        link.identity = node.handshake.finish(&replies, &node.abandoned)?;
+        Ok(link)
     }
 
     /// Twin of the blocking one.
-    async fn attempt<T>(
+    async fn attempt(
         &self,
         abandoned: &Abandoned,
-        operation: &Operation<'_, T>,
+        request: Request<'_>,
         sent: &mut bool,
     ) -> Result<Vec<Value>, Failure> {
         if let Some(kill) = abandoned.before_sending_on(&self.identity) {
-            exchange(&self.connection, &Commands::Many(kill.pipeline.clone())).await?;
+            send(&self.connection, &kill.commands, false).await?;
             abandoned.killed(&kill);
         }
         let silent = clock::now().since(*self.last_answer.lock());
-        if operation.effect == Effect::Once && silent > TRUSTED_FOR {
-            exchange(&self.connection, &ping().commands).await?;
+        if request.effect == Effect::Once && silent > TRUSTED_FOR {
+            send(&self.connection, &ping().commands, false).await?;
         }
         let then = abandoned.now();
         *sent = true;
-        let armed = operation.effect != Effect::Read;
+        let armed = request.effect != Effect::Read;
         let mut waiting = Waiting { abandoned, connection: &self.identity, armed };
         // On a failure it stays armed.
-        let replies = exchange(&self.connection, &operation.commands).await?;
+        let replies = send(&self.connection, request.commands, request.asking).await?;
         waiting.armed = false;
         abandoned.answered(&self.identity, then);
         *self.last_answer.lock() = clock::now();
@@ -233,11 +237,51 @@ impl Link {
     }
 }
 
-async fn exchange(connection: &MultiplexedConnection, commands: &Commands) -> Result<Vec<Value>, Failure> {
+async fn send(connection: &MultiplexedConnection, commands: &Commands, asking: bool) -> Result<Vec<Value>, Failure> {
     let mut connection = connection.clone();
     let replies = match commands {
-        Commands::One(command) => connection.send_packed_command(command).await.map(|reply| vec![reply]),
-        Commands::Many(pipeline) => connection.send_packed_commands(pipeline, 0, pipeline.len()).await,
+        Commands::One(command) if !asking => connection.send_packed_command(command).await.map(|reply| vec![reply]),
+        Commands::Many(pipeline) if !asking => connection.send_packed_commands(pipeline, 0, pipeline.len()).await,
+        _ => {
+            let mut pipeline = Pipeline::with_capacity(commands.len() + 1);
+            pipeline.cmd("ASKING");
+            match commands {
+                Commands::One(command) => {
+                    pipeline.add_command(command.clone());
+                }
+                Commands::Many(commands) => commands.cmd_iter().for_each(|command| {
+                    pipeline.add_command(command.clone());
+                }),
+            }
+            connection.send_packed_commands(&pipeline, 1, commands.len()).await
+        }
     };
     Ok(replies?)
+}
+
+/// What the three kinds of streams have in common.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A connection to which nothing was said yet.
+async fn connect(endpoint: &Endpoint, tls: Option<&Tls>) -> Result<Box<dyn Stream>, Failure> {
+    let (host, port) = match endpoint {
+        Endpoint::Tcp { host, port } => (host.as_str(), *port),
+        #[cfg(unix)]
+        Endpoint::Unix(path) => return Ok(Box::new(::tokio::net::UnixStream::connect(path).await?)),
+        #[cfg(not(unix))]
+        Endpoint::Unix(_) => return Err(Failure::Nonsense),
+    };
+    let tcp = TcpStream::connect((host, port)).await?;
+    tcp.set_nodelay(true)?;
+    match tls {
+        None => Ok(Box::new(tcp)),
+        #[cfg(feature = "redis-tls")]
+        Some(tls) => {
+            let connector = tokio_rustls::TlsConnector::from(Arc::clone(&tls.config));
+            Ok(Box::new(connector.connect(super::tls::server_name(host)?, tcp).await?))
+        }
+        #[cfg(not(feature = "redis-tls"))]
+        Some(tls) => match *tls {},
+    }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Server {
     program: OsString,
     port: u16,
     folder: PathBuf,
+    /// Arguments beside the usual ones. `{folder}` stands for the server's own.
+    settings: Vec<String>,
     child: Option<Child>,
 }
 
@@ -43,23 +45,39 @@ pub(crate) fn find_program() -> Option<OsString> {
 impl Server {
     /// Starts `program` without persistence on a free loopback port and waits until it answers.
     pub(crate) fn start(program: &OsStr) -> io::Result<Server> {
-        let mut last = io::Error::other("no port was tried");
-        // Between finding a free port and the server taking it, another process may take it: then try the next.
-        for _ in 0..5 {
+        Server::start_with(program, &[], |_| true)
+    }
+
+    /// As [`start`](Server::start), with more settings, and on a port that fits. In the settings `{folder}` stands for
+    /// the server's own folder.
+    pub(crate) fn start_with(program: &OsStr, settings: &[String], fits: impl Fn(u16) -> bool) -> io::Result<Server> {
+        let mut last = io::Error::other("no port fits");
+        let mut starts = 0;
+        for _ in 0..200 {
             let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-            match Server::start_on(program, port) {
+            if !fits(port) {
+                continue;
+            }
+            match Server::start_on(program, settings, port) {
                 Ok(server) => return Ok(server),
                 Err(error) => last = error,
+            }
+            starts += 1;
+            // Between finding a free port and the server taking it, another process may take it: then try the next.
+            if starts == 5 {
+                break;
             }
         }
         Err(last)
     }
 
     /// Starts `program` on this port.
-    fn start_on(program: &OsStr, port: u16) -> io::Result<Server> {
+    fn start_on(program: &OsStr, settings: &[String], port: u16) -> io::Result<Server> {
         let folder = env::temp_dir().join(format!("memokit-redis-{}-{port}", process::id()));
         fs::create_dir_all(&folder)?;
-        let mut server = Server { program: program.to_owned(), port, folder, child: None };
+        let name = folder.display().to_string();
+        let settings = settings.iter().map(|setting| setting.replace("{folder}", &name)).collect();
+        let mut server = Server { program: program.to_owned(), port, folder, settings, child: None };
         server.restart()?;
         Ok(server)
     }
@@ -74,6 +92,12 @@ impl Server {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
+    /// Its own folder, which goes with it.
+    #[allow(dead_code, reason = "xtask and the benches need no file of a server")]
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        &self.folder
+    }
+
     /// The server's process id, while it runs.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
@@ -86,9 +110,12 @@ impl Server {
         let child = Command::new("sh")
             .args(["-c", RUN, "memokit-redis"])
             .arg(&self.program)
+            // A configuration file is named first.
+            .args(self.settings.iter().take_while(|setting| !setting.starts_with("--")))
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no", "--dir"])
             .arg(&self.folder)
+            .args(self.settings.iter().skip_while(|setting| !setting.starts_with("--")))
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)

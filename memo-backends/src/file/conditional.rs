@@ -1,0 +1,127 @@
+//! Invalidations, and changes that depend on what is there: each is one transaction for each key.
+
+use super::coherence::{Coherence, EACH_BYTES};
+use super::value::expiry;
+use super::{FileCache, PAGE, env};
+use heed::RwTxn;
+use memo_core::invalidation::{Invalidated, Invalidation, Records, Stored, check_records, prefix_of};
+use memo_core::{Cache as _, Error};
+use std::time::Duration;
+
+impl FileCache {
+    fn coherence(&self) -> Coherence<'_> {
+        Coherence { opened: self.store.opened(), bytes: self.store.room().transaction() }
+    }
+
+    /// The number, its records and the first keys go in one transaction, further keys in others. The entries of functions
+    /// that are invalidated as a whole are dropped, too.
+    pub(super) fn invalidated(&self, what: &Invalidation<'_>) -> Result<Invalidated, Error> {
+        what.check()?;
+        let coherence = self.coherence();
+        let (first, others) = what.keys.split_at(what.keys.len().min(PAGE));
+        let room = (what.names.len() + first.len()) as u64 * EACH_BYTES;
+        let next = |txn: &mut RwTxn<'_>| coherence.next(txn, what.names, what.seen);
+        let mut done = self.bury(first, what.keep, room, next)?;
+        for some in others.chunks(PAGE) {
+            done.removed += self.bury(some, what.keep, some.len() as u64 * EACH_BYTES, |_| Ok(done.sequence))?.removed;
+        }
+        for prefix in what.names.iter().filter_map(|name| prefix_of(name)) {
+            self.clear(prefix)?;
+        }
+        Ok(done)
+    }
+
+    /// Drops entries and leaves tombstones of the number that `number` gives, which takes so many bytes.
+    fn bury(
+        &self,
+        keys: &[&str],
+        keep: Duration,
+        room: u64,
+        number: impl Fn(&mut RwTxn<'_>) -> heed::Result<u64>,
+    ) -> Result<Invalidated, Error> {
+        let coherence = self.coherence();
+        self.store.write(
+            room,
+            || self.attempted(&format!("invalidating {} keys", keys.len())),
+            |txn| {
+                let sequence = number(txn)?;
+                let (mut removed, until) = (0, expiry(Some(keep)));
+                for key in keys {
+                    coherence.bury(txn, key, sequence, until)?;
+                    removed += u64::from(self.delete(txn, key)?);
+                }
+                Ok(Invalidated { sequence, removed })
+            },
+        )
+    }
+
+    pub(super) fn stored(
+        &self,
+        key: &str,
+        bytes: &[u8],
+        timeout: Option<Duration>,
+        since: u64,
+    ) -> Result<Stored, Error> {
+        let (size, coherence) = (self.size(key, bytes)?, self.coherence());
+        self.store.write(
+            size,
+            || self.attempted(&format!("storing {key}")),
+            |txn| {
+                let sequence = coherence.newest(txn, key)?;
+                if sequence > since {
+                    return Ok(Stored::Refused { sequence });
+                }
+                self.put(txn, key, bytes, expiry(timeout))?;
+                Ok(Stored::Stored)
+            },
+        )
+    }
+
+    pub(super) fn recorded(&self, names: &[&str], seen: u64) -> Result<Records, Error> {
+        check_records(names, seen)?;
+        let coherence = self.coherence();
+        let attempted = || self.attempted("reading the records of invalidations");
+        let read = || {
+            let found = self.store.snapshot().and_then(|txn| coherence.records(&txn, names, seen));
+            found.map_err(|error| env::translate(error, attempted()))
+        };
+        if let Some(records) = read()? {
+            return Ok(records);
+        }
+        self.store.write(EACH_BYTES, attempted, |txn| Ok(coherence.lift(txn, seen)?))?;
+        // It only ever rises.
+        Ok(read()?.unwrap_or_default())
+    }
+
+    pub(super) fn removed_if(&self, key: &str, bytes: &[u8]) -> Result<bool, Error> {
+        // Where something else is, no writer needs to be waited for.
+        if !self.holds(key, bytes)? {
+            return Ok(false);
+        }
+        let entries = self.store.opened().entries;
+        self.change(0, "removing", key, |txn, stored| {
+            let same = stored.is_some_and(|stored| stored.bytes == bytes);
+            if same {
+                entries.delete(txn, key.as_bytes())?;
+            }
+            Ok(same)
+        })
+    }
+
+    pub(super) fn touched_if(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
+        if !self.holds(key, bytes)? {
+            return Ok(false);
+        }
+        self.change(self.size(key, bytes)?, "touching", key, |txn, stored| {
+            let same = stored.is_some_and(|stored| stored.bytes == bytes);
+            if same {
+                self.put(txn, key, bytes, expiry(timeout))?;
+            }
+            Ok(same)
+        })
+    }
+
+    fn holds(&self, key: &str, bytes: &[u8]) -> Result<bool, Error> {
+        Ok(self.look(key, |stored| stored.bytes == bytes)?.unwrap_or(false))
+    }
+}

@@ -1,0 +1,286 @@
+//! The nodes of a cluster: each key's operations go to the node that owns its slot, also while slots move.
+
+use super::address::Endpoint;
+use super::command::{Commands, Effect, Nonsense, Operation, Place};
+use super::deadline::Deadline;
+use super::error::{Failure, Lost, server_error};
+use super::handshake::Handshake;
+use super::io::{Io, Turns, all};
+use super::node::{Node, Request, Settings};
+use super::slots::{Map, Redirect, ranges, slot_of};
+use parking_lot::RwLock;
+use redis::{Pipeline, Value};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// How often a request is sent on: the map may be old, its correction too, and the slot on its way.
+const MOST_REDIRECTS: u32 = 8;
+
+/// Until a slot that is moving, or a cluster that elects a master, is asked again.
+const PAUSE: Duration = Duration::from_millis(10);
+
+pub(super) struct Cluster {
+    settings: Arc<Settings>,
+    handshake: Arc<Handshake>,
+    /// The nodes that the settings name: asked where no other is known.
+    seeds: Vec<Arc<Node>>,
+    map: RwLock<Arc<Map>>,
+    refreshing: Turns,
+    /// Which of the masters is [`Place::Any`].
+    any: AtomicUsize,
+}
+
+impl Cluster {
+    pub(super) fn new(seeds: Vec<Arc<Node>>, handshake: Arc<Handshake>, settings: Arc<Settings>) -> Cluster {
+        let map = RwLock::new(Arc::new(Map::empty()));
+        Cluster { settings, handshake, seeds, map, refreshing: Turns::default(), any: AtomicUsize::new(0) }
+    }
+
+    /// Sends a request where it belongs, and on where it is sent on to. A refusal that is left at the end is among the
+    /// replies.
+    pub(super) async fn send<I: Io>(
+        &self,
+        io: &I,
+        place: Place<'_>,
+        mut request: Request<'_>,
+        end: Deadline,
+    ) -> Result<Vec<Value>, Lost> {
+        let mut node = self.find(io, place, end).await?;
+        let mut redirects = 0;
+        loop {
+            let result = io.exchange(&node, request, end).await;
+            redirects += 1;
+            let redirect = match &result {
+                Ok(replies) => server_error(replies).and_then(|error| Redirect::read(error, &node.endpoint)),
+                Err(_) => Some(Redirect::Elsewhere),
+            };
+            let Some(redirect) = redirect else { return result };
+            if redirects > MOST_REDIRECTS || end.left().is_err() {
+                return result;
+            }
+            match redirect {
+                Redirect::Moved { slot, to } => {
+                    request.asking = false;
+                    node = self.moved(slot, to);
+                }
+                Redirect::Ask { to } => {
+                    request.asking = true;
+                    node = self.node(to);
+                }
+                Redirect::Again => io.pause(PAUSE).await,
+                Redirect::Elsewhere => {
+                    request.asking = false;
+                    if self.refresh(io, Some(&node), end).await.is_err() {
+                        return result;
+                    }
+                    let Ok(owner) = self.find(io, place, end).await else { return result };
+                    let same = Arc::ptr_eq(&owner, &node);
+                    match &result {
+                        // It failed, and nobody has taken over yet.
+                        Err(lost) if same || !lost.is_repeatable(request.effect) => return result,
+                        Ok(_) if same => io.pause(PAUSE).await,
+                        _ => node = owner,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs many operations of one request and one reply each, with one request to each node; what they gave, in order.
+    pub(super) async fn scatter<T, I: Io>(
+        &self,
+        io: &I,
+        operations: &[Operation<'_, T>],
+        end: Deadline,
+    ) -> Result<Vec<T>, Lost> {
+        let mut results: Vec<Option<T>> = operations.iter().map(|_| None).collect();
+        let mut left: Vec<usize> = (0..operations.len()).collect();
+        // Twice to each node in one go; those that are on the move after that go one by one.
+        for _ in 0..2 {
+            let groups = self.groups(io, operations, &left, end).await?;
+            let exchanges = groups.iter().map(|(node, group)| self.send_group(io, node, operations, group, end));
+            let mut refresh = None;
+            let mut refused = Vec::new();
+            for ((node, group), replies) in groups.iter().zip(all(exchanges).await) {
+                let replies = match replies {
+                    Ok(replies) => replies,
+                    Err(lost) if group.iter().all(|each| lost.is_repeatable(operations[*each].effect)) => {
+                        refresh = Some((node, Some(lost)));
+                        refused.extend(group);
+                        continue;
+                    }
+                    Err(lost) => return Err(lost),
+                };
+                for (each, reply) in group.iter().zip(replies) {
+                    let reply = [reply];
+                    if server_error(&reply).is_some_and(|error| Redirect::read(error, &node.endpoint).is_some()) {
+                        refresh = refresh.or(Some((node, None)));
+                        refused.push(*each);
+                    } else {
+                        results[*each] = Some(understood(&operations[*each], reply.into(), node)?);
+                    }
+                }
+            }
+            left = refused;
+            let Some((node, lost)) = refresh else { break };
+            if let (Err(_), Some(lost)) = (self.refresh(io, Some(node), end).await, lost) {
+                return Err(lost);
+            }
+        }
+        for each in left {
+            let operation = &operations[each];
+            let request = Request { commands: &operation.commands, effect: operation.effect, asking: false };
+            let replies = self.send(io, operation.place, request, end).await?;
+            let node = self.find(io, operation.place, end).await?;
+            results[each] = Some(understood(operation, replies, &node)?);
+        }
+        results.into_iter().map(|result| result.ok_or_else(|| Failure::Nonsense.into())).collect()
+    }
+
+    /// Which of the operations go to which node.
+    async fn groups<T, I: Io>(
+        &self,
+        io: &I,
+        operations: &[Operation<'_, T>],
+        which: &[usize],
+        end: Deadline,
+    ) -> Result<Vec<(Arc<Node>, Vec<usize>)>, Lost> {
+        let mut groups: Vec<(Arc<Node>, Vec<usize>)> = Vec::new();
+        for each in which {
+            let node = self.find(io, operations[*each].place, end).await?;
+            match groups.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &node)) {
+                Some((_, group)) => group.push(*each),
+                None => groups.push((node, vec![*each])),
+            }
+        }
+        Ok(groups)
+    }
+
+    async fn send_group<T, I: Io>(
+        &self,
+        io: &I,
+        node: &Node,
+        operations: &[Operation<'_, T>],
+        group: &[usize],
+        end: Deadline,
+    ) -> Result<Vec<Value>, Lost> {
+        let mut pipeline = Pipeline::with_capacity(group.len());
+        let mut effect = Effect::Read;
+        for each in group {
+            let operation = &operations[*each];
+            effect = effect.max(operation.effect);
+            match &operation.commands {
+                Commands::One(command) => pipeline.add_command(command.clone()),
+                Commands::Many(_) => return Err(Failure::Nonsense.into()),
+            };
+        }
+        io.exchange(node, Request { commands: &Commands::Many(pipeline), effect, asking: false }, end).await
+    }
+
+    /// The node for a place, as far as the map tells. Asks for the map where it has none.
+    pub(super) async fn find<I: Io>(&self, io: &I, place: Place<'_>, end: Deadline) -> Result<Arc<Node>, Lost> {
+        if let Some(node) = self.known(place) {
+            return Ok(node);
+        }
+        self.refresh(io, None, end).await?;
+        self.known(place).ok_or_else(|| Failure::Uncovered.into())
+    }
+
+    fn known(&self, place: Place<'_>) -> Option<Arc<Node>> {
+        let map = self.map.read();
+        match place {
+            Place::OwnerOf(key) => map.owner(slot_of(key)).map(Arc::clone),
+            Place::Any => {
+                let masters = map.masters();
+                let number = self.any.load(Ordering::Relaxed).checked_rem(masters.len())?;
+                masters.into_iter().nth(number)
+            }
+        }
+    }
+
+    /// All nodes that own slots, after asking anew, and the version of the map that says so.
+    pub(super) async fn masters<I: Io>(&self, io: &I, end: Deadline) -> Result<(Vec<Arc<Node>>, u64), Lost> {
+        self.refresh(io, None, end).await?;
+        let map = Arc::clone(&self.map.read());
+        Ok((map.masters(), map.version))
+    }
+
+    /// Learns which nodes there are after one of them failed, and has [`Place::Any`] mean another one.
+    pub(super) async fn avoid<I: Io>(&self, io: &I, failed: &Arc<Node>, end: Deadline) {
+        let _ = self.refresh(io, Some(failed), end).await;
+        self.any.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Asks nodes for the map until one answers, `failed` last. Whoever finds another asking takes what that one finds.
+    async fn refresh<I: Io>(&self, io: &I, failed: Option<&Arc<Node>>, end: Deadline) -> Result<(), Lost> {
+        let Some(turn) = self.refreshing.take(io, end).await? else { return Ok(()) };
+        let mut command = redis::cmd("CLUSTER");
+        command.arg("SLOTS");
+        let commands = Commands::One(command);
+        let request = Request { commands: &commands, effect: Effect::Read, asking: false };
+
+        let map = Arc::clone(&self.map.read());
+        let mut nodes: Vec<&Arc<Node>> = map.nodes().iter().collect();
+        nodes.extend(self.seeds.iter().filter(|seed| !map.nodes().iter().any(|node| node.endpoint == seed.endpoint)));
+        nodes.sort_by_key(|node| failed.is_some_and(|failed| failed.endpoint == node.endpoint));
+        // Three that hang leave time for one that answers.
+        let share = self.settings.connect_timeout / u32::try_from(nodes.len().clamp(1, 4)).unwrap_or(1);
+        let mut reason: Lost = Failure::Uncovered.into();
+        for node in nodes {
+            let told = match io.exchange(node, request, end.at_most(share)).await {
+                Ok(replies) => match server_error(&replies) {
+                    Some(error) => Err(Failure::Reported(error.clone().into())),
+                    None => ranges(replies, &node.endpoint),
+                },
+                Err(lost) => {
+                    reason = Lost { sent: false, ..lost };
+                    continue;
+                }
+            };
+            match told {
+                // A node that was just started, or that was thrown out, knows of nobody.
+                Ok(ranges) if ranges.is_empty() => {}
+                Ok(ranges) => {
+                    let mut map = self.map.write();
+                    *map = Arc::new(map.told(ranges, |endpoint| self.new_node(endpoint)));
+                    drop(turn);
+                    return Ok(());
+                }
+                Err(failure) => reason = Lost::new(failure, false, node),
+            }
+        }
+        Err(reason)
+    }
+
+    fn new_node(&self, endpoint: Endpoint) -> Arc<Node> {
+        let seed = self.seeds.iter().find(|seed| seed.endpoint == endpoint);
+        seed.map_or_else(|| Node::new(endpoint, &self.handshake, &self.settings), Arc::clone)
+    }
+
+    /// The node of this address.
+    fn node(&self, endpoint: Endpoint) -> Arc<Node> {
+        if let Some(node) = self.map.read().nodes().iter().find(|node| node.endpoint == endpoint) {
+            return Arc::clone(node);
+        }
+        let mut map = self.map.write();
+        Arc::make_mut(&mut *map).node(endpoint, |endpoint| self.new_node(endpoint))
+    }
+
+    /// A node said that a slot is another's.
+    fn moved(&self, slot: u16, to: Endpoint) -> Arc<Node> {
+        let mut map = self.map.write();
+        let map = Arc::make_mut(&mut *map);
+        let node = map.node(to, |endpoint| self.new_node(endpoint));
+        map.give(slot..=slot, &node);
+        node
+    }
+}
+
+/// What the replies mean; a refusal is the operation's failure.
+pub(super) fn understood<T>(operation: &Operation<'_, T>, replies: Vec<Value>, node: &Node) -> Result<T, Lost> {
+    if let Some(error) = server_error(&replies) {
+        return Err(Lost::new(Failure::Reported(error.clone().into()), true, node));
+    }
+    (operation.parse)(replies).map_err(|Nonsense| Lost::new(Failure::Nonsense, true, node))
+}

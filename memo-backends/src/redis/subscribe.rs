@@ -1,0 +1,125 @@
+//! A connection of its own that listens to channels.
+//!
+//! It is blocking in every build: whoever listens does so on a thread of its own, for as long as the cache lives. When
+//! it fails, [`RedisCache::subscribe`] opens the next one, to another server if that is the one to listen at by then.
+
+#![cfg_attr(not(test), expect(dead_code, reason = "for those who listen"))]
+
+use super::RedisCache;
+use super::command::Commands;
+use super::connection::Connection;
+use super::deadline::Deadline;
+use super::error::{Doing, Failure, Lost, Object, server_error};
+use super::io::{Blocking, ready};
+use super::node::Node;
+use memo_core::Error;
+use redis::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+const LISTENING: Doing<'static> = Doing { verb: "listening at", object: Object::Server };
+
+/// A connection that listens.
+pub(super) struct Subscription {
+    cache: RedisCache,
+    node: Arc<Node>,
+    connection: Connection,
+    /// A PING was sent, and nothing came since.
+    asked: bool,
+}
+
+/// What was published.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Message {
+    pub(super) channel: Vec<u8>,
+    pub(super) payload: Vec<u8>,
+}
+
+impl RedisCache {
+    /// Connects and listens to these channels, at least one, when it returns: at the server, at the master, or at any
+    /// master of a cluster, whose nodes pass on to each other what is published at one of them.
+    pub(super) fn subscribe(&self, channels: &[&str]) -> Result<Subscription, Error> {
+        let topology = self.topology();
+        let fail = |lost: Lost| lost.into_error(&LISTENING, &topology.address);
+        let node = ready(topology.listening_post(&Blocking)).map_err(fail)?;
+        let opened = open(&node, channels).map_err(|failure| Lost::new(failure, false, &node));
+        match opened {
+            Ok(connection) => Ok(Subscription { cache: self.clone(), node, connection, asked: false }),
+            Err(lost) => {
+                ready(topology.post_failed(&Blocking, &node));
+                Err(fail(lost))
+            }
+        }
+    }
+}
+
+fn open(node: &Node, channels: &[&str]) -> Result<Connection, Failure> {
+    let end = Deadline::after(node.settings.connect_timeout);
+    let (mut connection, _) = Connection::open(node, end)?;
+    let mut subscribe = redis::cmd("SUBSCRIBE");
+    subscribe.arg(channels);
+    let mut replies = connection.exchange(&Commands::One(subscribe), false, end)?;
+    // One reply for each channel.
+    while server_error(&replies).is_none() && replies.len() < channels.len() {
+        replies.push(connection.receive(end)?);
+    }
+    match server_error(&replies) {
+        Some(error) => Err(Failure::Reported(error.clone().into())),
+        None => Ok(connection),
+    }
+}
+
+impl Subscription {
+    /// The next message, or `None` if none came within `time`.
+    ///
+    /// # Errors
+    ///
+    /// The connection is lost: whatever was published from now on until the next [`subscribe`](RedisCache::subscribe)
+    /// returned is missed. That is also so where the server was asked for a sign of life at the end of one call without
+    /// messages and has not given one by the end of the next; so choose a `time` within which it must answer.
+    pub(super) fn next(&mut self, time: Duration) -> Result<Option<Message>, Error> {
+        let message = self.receive(Deadline::after(time));
+        message.map_err(|failure| {
+            ready(self.cache.topology().post_failed(&Blocking, &self.node));
+            Lost::new(failure, false, &self.node).into_error(&LISTENING, &self.cache.topology().address)
+        })
+    }
+
+    fn receive(&mut self, end: Deadline) -> Result<Option<Message>, Failure> {
+        while let Ok(left) = end.left() {
+            self.connection.bound(left)?;
+            let reply = match self.connection.receive(end).map_err(Failure::from) {
+                Ok(reply) => reply,
+                Err(failure) if failure.is_timeout() => break,
+                Err(failure) => return Err(failure),
+            };
+            self.asked = false;
+            if let Value::ServerError(error) = reply {
+                return Err(Failure::Reported(error.into()));
+            }
+            if let Some(message) = message(reply) {
+                return Ok(Some(message));
+            }
+        }
+        if self.asked {
+            return Err(Failure::Late);
+        }
+        self.connection.send(&redis::cmd("PING").get_packed_command())?;
+        self.asked = true;
+        Ok(None)
+    }
+}
+
+/// The message in a reply, if it is one: the answers to SUBSCRIBE and PING are none.
+fn message(reply: Value) -> Option<Message> {
+    let Value::Array(parts) = reply else { return None };
+    let [Value::BulkString(kind), Value::BulkString(channel), Value::BulkString(payload)]: [Value; 3] =
+        parts.try_into().ok()?
+    else {
+        return None;
+    };
+    (kind == b"message").then_some(Message { channel, payload })
+}
+
+#[cfg(test)]
+mod tests;
