@@ -31,6 +31,8 @@ pub(crate) struct Link {
     pub(super) breaker: Breaker,
     pub(super) owed: Owed,
     pub(super) recovery: Recovery,
+    /// Whether its operations end by themselves.
+    pub(super) bounded: bool,
     /// Operations that were not tried.
     pub(super) skips: AtomicU64,
 }
@@ -59,6 +61,7 @@ impl Link {
             breaker: Breaker::new(),
             owed: Owed::default(),
             recovery: Recovery::default(),
+            bounded: cache.capabilities().bounded,
             skips: AtomicU64::new(0),
         });
         links.entry(address).or_default().push(Arc::clone(&link));

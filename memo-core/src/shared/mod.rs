@@ -11,6 +11,7 @@ pub mod entry;
 pub(crate) mod health;
 pub mod invalidation;
 pub(crate) mod level;
+mod limit;
 pub(crate) mod link;
 mod listener;
 mod owed;

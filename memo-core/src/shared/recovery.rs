@@ -31,17 +31,18 @@ impl Recovery {
     pub(super) fn start(&self, link: &Arc<Link>) {
         let mut runs = self.0.lock();
         if !*runs && !IS_MODEL {
+            // Counted from here, and not from when the thread comes to it.
+            let due = clock::now().after(link.breaker.pause());
             let link = Arc::clone(link);
             // Where there is no thread to be had, the next one who finds the breaker open tries.
-            let thread = thread::Builder::new().name("memokit-recover".into()).spawn(move || recover(&link));
+            let thread = thread::Builder::new().name("memokit-recover".into()).spawn(move || recover(&link, due));
             *runs = thread.is_ok();
         }
     }
 }
 
-fn recover(link: &Link) {
+fn recover(link: &Link, mut due: Tick) {
     let mut keys = usize::MAX;
-    let mut due = clock::now().after(link.breaker.pause());
     while is_of_use(link) {
         if !has_slept_until(due) {
             continue;
