@@ -65,12 +65,14 @@
 //! 2. **Nothing old after an invalidation.** A value whose load began before an invalidation is never served after that
 //!    invalidation returned, in this process. Across processes see [what holds so far](guide::invalidation).
 //! 3. **One load per key** in a process. A leader that panics, fails or is dropped hangs nobody.
-//! 4. **A failing cache is not a failing function.** The call returns what the body returns; a failed invalidation is an
-//!    `Err`.
+//! 4. **A failing cache is not a failing function.** The call returns what the body returns, and does not wait for a cache
+//!    that failed repeatedly; a failed invalidation is an `Err`, and is repeated: see [what happens then][failing].
 //! 5. **A hit allocates nothing** and clones no argument.
 //! 6. **Memory is bounded** where a `capacity` or a `max_weight` is given.
 //!
 //! The minimum Rust version is 1.89.
+//!
+//! [failing]: guide::shared_level#when-the-cache-fails
 
 // The pages speak of items of every feature.
 #![cfg_attr(not(all(feature = "shared", feature = "testing")), allow(rustdoc::broken_intra_doc_links))]

@@ -15,27 +15,30 @@ async fn slow(n: u32) -> u32 {
 }
 
 /// Lets time pass until a task is done, and how much: the operation timeout for each operation that hangs.
-async fn waited<T: Send + 'static>(clock: &MockClock, task: impl Future<Output = T> + Send + 'static) -> (T, u32) {
-    let step = Duration::from_millis(50);
+async fn waited<T: Send + 'static>(
+    clock: &MockClock,
+    step: u32,
+    task: impl Future<Output = T> + Send + 'static,
+) -> (T, u32) {
     let task = tokio::spawn(task);
     let mut steps = 0;
     while !task.is_finished() {
         // Only while it hangs: the time that this machine takes is not that of the test's clock.
         if HANGING.hanging() > 0 {
-            clock.advance(step);
+            clock.advance(Duration::from_millis(step.into()));
             steps += 1;
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    (task.await.unwrap(), steps * 50)
+    (task.await.unwrap(), steps * step)
 }
 
 #[tokio::test]
 async fn a_task_waits_for_an_operation_for_half_a_second() {
     let clock = MockClock::install();
     let hang = HANGING.inject(Fault::hang().on(Operation::Read));
-    let (value, millis) = waited(&clock, slow(1)).await;
+    let (value, millis) = waited(&clock, 50, slow(1)).await;
     assert_eq!(value, 2);
     assert!((500..=600).contains(&millis), "{millis} ms");
     assert_eq!(HANGING.hanging(), 0, "its future is dropped");
@@ -44,15 +47,21 @@ async fn a_task_waits_for_an_operation_for_half_a_second() {
     HANGING.withdraw(hang);
 
     HANGING.inject(Fault::hang().on(Operation::Set));
-    let (value, millis) = waited(&clock, slow(2)).await;
+    let (value, millis) = waited(&clock, 50, slow(2)).await;
     assert_eq!(value, 3);
     assert!((500..=600).contains(&millis), "{millis} ms");
     HANGING.inject(Fault::hang().on(Operation::Remove));
-    let (error, millis) = waited(&clock, slow::invalidate(2)).await;
+    let (error, millis) = waited(&clock, 50, slow::invalidate(2)).await;
     let error = error.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.to_string().contains("it is queued"), "{error}");
     assert!((500..=600).contains(&millis), "{millis} ms");
+
+    // All entries of a function are many operations.
+    HANGING.inject(Fault::hang().on(Operation::Clear));
+    let (error, millis) = waited(&clock, 500, slow::invalidate_all()).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Timeout);
+    assert!((10_000..=12_000).contains(&millis), "{millis} ms");
 
     HANGING.heal();
     assert_eq!(slow(3).await, 4);

@@ -141,8 +141,10 @@ impl Load {
     pub(crate) fn end(self) -> Report {
         self.shared.stop.store(true, SeqCst);
         let deadline = Instant::now() + 20 * TIMEOUT;
-        let has_ended =
-            || self.threads.iter().all(JoinHandle::is_finished) && self.tasks.iter().all(|task| task.is_finished());
+        let has_ended = || {
+            self.threads.iter().all(JoinHandle::is_finished)
+                && self.tasks.iter().all(tokio::task::JoinHandle::is_finished)
+        };
         while !has_ended() {
             assert!(Instant::now() < deadline, "a call hangs");
             last(Duration::from_millis(5));

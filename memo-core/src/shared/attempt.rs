@@ -12,6 +12,9 @@ use crate::{Error, ErrorKind};
 use std::future::Future;
 use std::sync::atomic::Ordering;
 
+/// How many operations a clear may take as long as.
+const CLEAR: u32 = 20;
+
 impl Linked {
     /// Runs an operation on the entry of a key. It is not tried while an invalidation of the key is owed: what the cache
     /// has is old, and what it would take is to go with that.
@@ -34,13 +37,24 @@ impl Linked {
         object: &str,
         operation: impl Future<Output = Result<T, Error>> + Send,
     ) -> Result<T, Error> {
+        self.through_many(verb, object, operation, 1).await
+    }
+
+    /// Runs what is as long as so many operations.
+    async fn through_many<T: Send>(
+        &self,
+        verb: &str,
+        object: &str,
+        operation: impl Future<Output = Result<T, Error>> + Send,
+        operations: u32,
+    ) -> Result<T, Error> {
         if self.breaker.is_open() {
             self.recovery.start(&self.link);
             return Err(self.skipped(verb, object, "the cache does not answer, and is not asked until it does"));
         }
         let result = match self.bounded {
             true => operation.await,
-            false => limited(operation, || self.attempted(verb, object)).await,
+            false => limited(operation, operations, || self.attempted(verb, object)).await,
         };
         if self.breaker.saw(&result, clock::now) {
             self.recovery.start(&self.link);
@@ -70,7 +84,8 @@ impl Linked {
     /// Drops every entry of a prefix. Where that fails it is owed, until `until`.
     pub(crate) async fn clear<I: Io>(&self, prefix: &Prefix, until: Tick) -> Result<u64, Error> {
         let before = self.owed.now();
-        let cleared = self.through("clearing", prefix.as_str(), I::clear(&*self.cache, prefix.as_str())).await;
+        let cleared =
+            self.through_many("clearing", prefix.as_str(), I::clear(&*self.cache, prefix.as_str()), CLEAR).await;
         match &cleared {
             Ok(_) => self.owed.settle_function(prefix.as_str(), before),
             Err(error) if may_succeed_later(error) => {

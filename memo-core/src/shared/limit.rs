@@ -24,9 +24,11 @@ pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long the thread waits for another operation before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// Runs an operation, at most for [`OPERATION_TIMEOUT`]; then its future is dropped. One that never waits costs nothing.
+/// Runs what is so many operations, each at most for [`OPERATION_TIMEOUT`]; then the future is dropped. One that never
+/// waits costs nothing.
 pub(super) async fn limited<T>(
     operation: impl Future<Output = Result<T, Error>>,
+    mut operations: u32,
     doing: impl FnOnce() -> String,
 ) -> Result<T, Error> {
     let mut operation = pin!(operation);
@@ -35,15 +37,20 @@ pub(super) async fn limited<T>(
         if let Poll::Ready(result) = operation.as_mut().poll(context) {
             return Poll::Ready(Some(result));
         }
-        match alarm.get_or_insert_with(|| Alarm::set(OPERATION_TIMEOUT)).has_rung(context.waker()) {
-            true => Poll::Ready(None),
-            false => Poll::Pending,
+        // All alarms have one time, so a longer one is several.
+        while alarm.get_or_insert_with(|| Alarm::set(OPERATION_TIMEOUT)).has_rung(context.waker()) {
+            operations -= 1;
+            if operations == 0 {
+                return Poll::Ready(None);
+            }
+            alarm = None;
         }
+        Poll::Pending
     });
     match ended.await {
         Some(result) => result,
         None => Err(Error::new(ErrorKind::Timeout, doing()).advise(
-            "no answer in 500 ms; a backend that bounds its operations itself says so by `Capabilities::bounded`",
+            "no answer in time; a backend that bounds its operations itself says so by `Capabilities::bounded`",
         )),
     }
 }
@@ -129,7 +136,7 @@ mod tests {
 
     #[test]
     fn an_operation_that_is_done_at_once_sets_no_alarm() {
-        let mut limited = pin!(limited(std::future::ready(Ok(7)), || unreachable!("it is not late")));
+        let mut limited = pin!(limited(std::future::ready(Ok(7)), 1, || unreachable!("it is not late")));
         let mut context = Context::from_waker(Waker::noop());
         assert!(matches!(limited.as_mut().poll(&mut context), Poll::Ready(Ok(7))));
     }

@@ -48,7 +48,8 @@ fn recover(link: &Link, mut due: Tick) {
             continue;
         }
         let Some(cache) = link.cache() else { continue };
-        match catch_unwind(AssertUnwindSafe(|| attempt(link, &*cache, keys))) {
+        // With the cache, whose last owner this may be by then: its drop is code of users.
+        match catch_unwind(AssertUnwindSafe(move || attempt(link, &*cache, keys))) {
             Ok(Ok(())) => keys = keys.saturating_mul(2),
             // One key that it refuses must not keep the others from being applied.
             Ok(Err(_)) | Err(_) => {
@@ -63,7 +64,11 @@ fn recover(link: &Link, mut due: Tick) {
 /// Whether there is anything to do. If not, the thread counts as ended from here on.
 fn is_of_use(link: &Link) -> bool {
     let mut runs = link.recovery.0.lock();
-    if link.cache().is_none() {
+    if link.is_gone() {
+        let lost = link.owed.count();
+        if lost > 0 {
+            tracing::error!(lost, "a cache was dropped before invalidations that had failed were applied to it");
+        }
         link.owed.drop_all();
         *runs = false;
     } else {
