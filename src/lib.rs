@@ -40,8 +40,14 @@
 #![cfg_attr(not(feature = "shared"), doc = "| `MemoryCache` | tests, and one bound over many functions | `shared` |")]
 #![cfg_attr(feature = "file", doc = "| [`FileCache`] | processes of one machine; a warm start | `file` |")]
 #![cfg_attr(not(feature = "file"), doc = "| `FileCache` | processes of one machine; a warm start | `file` |")]
-#![cfg_attr(feature = "redis", doc = "| [`RedisCache`] | a fleet, on Redis or Valkey | `redis`, `redis-tokio`, `redis-tls` |")]
-#![cfg_attr(not(feature = "redis"), doc = "| `RedisCache` | a fleet, on Redis or Valkey | `redis`, `redis-tokio`, `redis-tls` |")]
+#![cfg_attr(
+    feature = "redis",
+    doc = "| [`RedisCache`] | a fleet, on Redis or Valkey | `redis`, `redis-tokio`, `redis-tls` |"
+)]
+#![cfg_attr(
+    not(feature = "redis"),
+    doc = "| `RedisCache` | a fleet, on Redis or Valkey | `redis`, `redis-tokio`, `redis-tls` |"
+)]
 //!
 //! # Features
 //!
@@ -67,12 +73,14 @@
 //!    never served after that invalidation returned, in this process. Other processes see
 //!    [what holds across processes](guide::invalidation#across-processes).
 //! 3. **One load per key** in a process. A leader that panics, fails or is dropped hangs nobody.
-//! 4. **A failing cache is not a failing function.** The call returns what the body returns; a failed invalidation is an
-//!    `Err`.
+//! 4. **A failing cache is not a failing function.** The call returns what the body returns, and does not wait for a cache
+//!    that failed repeatedly; a failed invalidation is an `Err`, and is repeated: see [what happens then][failing].
 //! 5. **A hit allocates nothing** and clones no argument.
 //! 6. **Memory is bounded** where a `capacity` or a `max_weight` is given.
 //!
 //! The minimum Rust version is 1.89.
+//!
+//! [failing]: guide::shared_level#when-the-cache-fails
 
 // The pages speak of items of every feature.
 #![cfg_attr(not(all(feature = "shared", feature = "testing")), allow(rustdoc::broken_intra_doc_links))]

@@ -100,7 +100,10 @@ impl Listener for Deaf {
     fn message(&self, _: &[u8]) {}
 }
 
-/// One operation through one door, and the name of its kind of result if it is no error.
+/// One way to read the key.
+type Read = fn(&Faulty) -> Result<Option<Vec<u8>>, Error>;
+
+/// One operation through one door.
 type Call = (Operation, fn(&Faulty) -> Result<(), Error>);
 
 /// Each operation through each of its doors.
@@ -230,7 +233,7 @@ fn a_corrupt_value_differs_in_one_bit() {
     let read_async = |cache: &Faulty| Ok(wait(cache.read_async("key", Want::Bytes))?.map(|found| found.bytes));
     let many = |cache: &Faulty| Ok(cache.get_many(&["key"])?.remove(0));
     let many_async = |cache: &Faulty| Ok(wait(cache.get_many_async(&["key"]))?.remove(0));
-    let reads: [fn(&Faulty) -> Result<Option<Vec<u8>>, Error>; 6] =
+    let reads: [Read; 6] =
         [|cache| cache.get("key"), |cache| wait(cache.get_async("key")), read, read_async, many, many_async];
     let mut seen = Vec::new();
     for read in reads {

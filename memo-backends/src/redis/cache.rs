@@ -109,6 +109,7 @@ impl Cache for RedisCache {
         capabilities.increment = true;
         capabilities.touch = true;
         capabilities.native_async = cfg!(feature = "redis-tokio");
+        capabilities.bounded = true;
         capabilities
     }
 

@@ -1,15 +1,18 @@
-//! A proxy in front of a server that can hold back what its clients send: the network's delay, at will.
+//! A proxy in front of a server that can hold back what its clients send, or send it later: the network's delay, at will.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 #[derive(Default)]
 struct State {
     accepted: u64,
     /// What connections of lower numbers send is held back.
     held_below: u64,
+    /// How much later what clients send goes on.
+    delay: Duration,
 }
 
 #[derive(Default)]
@@ -51,6 +54,18 @@ impl Proxy {
         state.held_below = state.accepted;
     }
 
+    /// Holds back what all connections send from now on, later ones too: connected, and nobody answers.
+    #[allow(dead_code, reason = "some tests use it")]
+    pub(crate) fn hold_all(&self) {
+        self.shared.state().held_below = u64::MAX;
+    }
+
+    /// What connections send from now on goes on so much later.
+    #[allow(dead_code, reason = "some tests use it")]
+    pub(crate) fn slow(&self, delay: Duration) {
+        self.shared.state().delay = delay;
+    }
+
     /// Lets everything go on to the server.
     pub(crate) fn release(&self) {
         self.shared.state().held_below = 0;
@@ -73,7 +88,10 @@ fn forward(client: TcpStream, server: TcpStream, number: u64, shared: &Arc<Share
     thread::spawn(move || {
         let wait = || {
             let held = shared.changed.wait_while(shared.state(), |state| number < state.held_below);
-            drop(held);
+            let delay = held.map_or(Duration::ZERO, |state| state.delay);
+            if !delay.is_zero() {
+                thread::sleep(delay);
+            }
         };
         pump(client, server, wait);
     });

@@ -2,6 +2,7 @@
 //! what is owed if it was an invalidation.
 
 use super::invalidation::function_name;
+use super::limit::limited;
 use super::link::Linked;
 use super::owed::MOST;
 use super::recovery::may_succeed_later;
@@ -9,7 +10,6 @@ use crate::clock::{self, Tick};
 use crate::key::{Key, Prefix};
 use crate::memo::Io;
 use crate::{Error, ErrorKind};
-use std::fmt::Display;
 use std::future::Future;
 use std::sync::atomic::Ordering;
 
@@ -39,7 +39,10 @@ impl Linked {
             self.recovery.start(&self.link);
             return Err(self.skipped(verb, object, "the cache does not answer, and is not asked until it does"));
         }
-        let result = operation.await;
+        let result = match self.bounded {
+            true => operation.await,
+            false => limited(operation, || self.attempted(verb, object)).await,
+        };
         if self.breaker.saw(&result, clock::now) {
             self.recovery.start(&self.link);
             let cause = result.as_ref().err().map(ToString::to_string);
@@ -62,7 +65,7 @@ impl Linked {
             Err(error) if may_succeed_later(error) => {
                 let is_owed = self.owed.add_key(key.prefix(), key.text(), until);
                 self.recovery.start(&self.link);
-                return Err(self.owing(key, error, is_owed));
+                return Err(self.owing(key.text(), error, is_owed));
             }
             Err(_) => {}
         }
@@ -78,7 +81,7 @@ impl Linked {
             Err(error) if may_succeed_later(error) => {
                 self.owed.add_function(prefix.as_str(), until);
                 self.recovery.start(&self.link);
-                return Err(self.owing(prefix, error, true));
+                return Err(self.owing(prefix.as_str(), error, true));
             }
             Err(_) => {}
         }
@@ -94,7 +97,7 @@ impl Linked {
             Err(error) if may_succeed_later(error) => {
                 self.owed.add_tag(name);
                 self.recovery.start(&self.link);
-                return Err(self.owing(&format_args!("the tag {}", &name[2..]), error, true));
+                return Err(self.owing(&format!("the tag {}", &name[2..]), error, true));
             }
             Err(_) => {}
         }
@@ -116,10 +119,14 @@ impl Linked {
 
     fn skipped(&self, verb: &str, object: &str, why: &str) -> Error {
         self.skips.fetch_add(1, Ordering::Relaxed);
-        Error::not_tried(ErrorKind::Unavailable, format!("{verb} {object} on the {} cache", self.name())).advise(why)
+        Error::not_tried(ErrorKind::Unavailable, self.attempted(verb, object)).advise(why)
     }
 
-    fn owing(&self, name: &impl Display, cause: &Error, is_owed: bool) -> Error {
+    fn attempted(&self, verb: &str, object: &str) -> String {
+        format!("{verb} {object} on the {} cache", self.name())
+    }
+
+    fn owing(&self, name: &str, cause: &Error, is_owed: bool) -> Error {
         let advice = if is_owed {
             "it is queued, and applied as soon as the cache takes it; until then this process does not use what is \
              stored there, while others may"
@@ -127,7 +134,6 @@ impl Linked {
         } else {
             format!("it is not queued, since {MOST} others are; invalidate again once the cache answers")
         };
-        let attempted = format!("invalidating {name} on the {} cache", self.name());
-        Error::new(cause.kind(), attempted).advise(advice).because(cause.clone())
+        Error::new(cause.kind(), self.attempted("invalidating", name)).advise(advice).because(cause.clone())
     }
 }

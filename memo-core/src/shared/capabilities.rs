@@ -27,6 +27,9 @@ pub struct Capabilities {
     pub bus: bool,
     /// The async twins do I/O of their own; without it they run the blocking operation in place.
     pub native_async: bool,
+    /// The async twins end by themselves in a bounded time, whatever the backend does. Those of others are given up
+    /// after 500 ms by whoever calls them for a cached function.
+    pub bounded: bool,
 }
 
 impl Capabilities {
@@ -43,6 +46,7 @@ impl Capabilities {
             conditional: false,
             bus: false,
             native_async: false,
+            bounded: false,
         }
     }
 }

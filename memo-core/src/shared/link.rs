@@ -33,6 +33,8 @@ pub struct Link {
     pub(super) owed: Owed,
     pub(super) recovery: Recovery,
     pub(super) coherence: Coherence,
+    /// Whether its operations end by themselves.
+    pub(super) bounded: bool,
     /// Operations that were not tried.
     pub(super) skips: AtomicU64,
 }
@@ -52,7 +54,7 @@ impl Link {
         }
         // Those whose caches are gone. Here, since it is seldom and while they are at most as many as there were caches.
         links.retain(|_, links| {
-            links.retain(|link| link.cache.strong_count() > 0);
+            links.retain(|link| !link.is_gone());
             !links.is_empty()
         });
         let link = Arc::new(Link {
@@ -62,6 +64,7 @@ impl Link {
             owed: Owed::default(),
             recovery: Recovery::default(),
             coherence: Coherence::default(),
+            bounded: cache.capabilities().bounded,
             skips: AtomicU64::new(0),
         });
         links.entry(address).or_default().push(Arc::clone(&link));
@@ -83,6 +86,11 @@ impl Link {
     /// The cache, unless it is gone.
     pub(crate) fn cache(&self) -> Option<Arc<dyn Cache>> {
         self.cache.upgrade()
+    }
+
+    /// Whether the cache is gone, without a moment in which this would be its last owner.
+    pub(super) fn is_gone(&self) -> bool {
+        self.cache.strong_count() == 0
     }
 
     fn leads_to(&self, cache: &Arc<dyn Cache>) -> bool {

@@ -15,6 +15,7 @@ pub mod invalidation;
 mod keeper;
 pub(crate) mod lease;
 pub(crate) mod level;
+mod limit;
 pub(crate) mod link;
 mod listener;
 mod mirror;

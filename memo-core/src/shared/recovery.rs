@@ -32,23 +32,25 @@ impl Recovery {
     pub(super) fn start(&self, link: &Arc<Link>) {
         let mut runs = self.0.lock();
         if !*runs && !IS_MODEL {
+            // Counted from here, and not from when the thread comes to it.
+            let due = clock::now().after(link.breaker.pause());
             let link = Arc::clone(link);
             // Where there is no thread to be had, the next one who finds the breaker open tries.
-            let thread = thread::Builder::new().name("memokit-recover".into()).spawn(move || recover(&link));
+            let thread = thread::Builder::new().name("memokit-recover".into()).spawn(move || recover(&link, due));
             *runs = thread.is_ok();
         }
     }
 }
 
-fn recover(link: &Link) {
+fn recover(link: &Link, mut due: Tick) {
     let mut keys = usize::MAX;
-    let mut due = clock::now().after(link.breaker.pause());
     while is_of_use(link) {
         if !has_slept_until(due) {
             continue;
         }
         let Some(cache) = link.cache() else { continue };
-        match catch_unwind(AssertUnwindSafe(|| attempt(link, &*cache, keys))) {
+        // With the cache, whose last owner this may be by then: its drop is code of users.
+        match catch_unwind(AssertUnwindSafe(move || attempt(link, &*cache, keys))) {
             Ok(Ok(())) => keys = keys.saturating_mul(2),
             // One key that it refuses must not keep the others from being applied.
             Ok(Err(_)) | Err(_) => {
@@ -63,7 +65,11 @@ fn recover(link: &Link) {
 /// Whether there is anything to do. If not, the thread counts as ended from here on.
 fn is_of_use(link: &Link) -> bool {
     let mut runs = link.recovery.0.lock();
-    if link.cache().is_none() {
+    if link.is_gone() {
+        let lost = link.owed.count();
+        if lost > 0 {
+            tracing::error!(lost, "a cache was dropped before invalidations that had failed were applied to it");
+        }
         link.owed.drop_all();
         *runs = false;
     } else {

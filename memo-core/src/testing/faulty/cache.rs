@@ -79,10 +79,11 @@ impl Faulty {
 // A method that is not forwarded would be the provided one, made of other operations of this cache.
 #[deny(clippy::missing_trait_methods)]
 impl Cache for Faulty {
-    /// Those of the cache behind it; but its async twins wait by themselves.
+    /// Those of the cache behind it; but its async twins wait by themselves, and for as long as a fault lasts.
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = self.inner.capabilities();
         capabilities.native_async = true;
+        capabilities.bounded = false;
         capabilities
     }
 

@@ -1,0 +1,72 @@
+//! What becomes of cached functions when their Redis server is killed, paused, slow, empty or cut off, under load, with a
+//! real server: no panic, no wrong value, no hang, bounded delay, and all as before within a second of its return.
+//!
+//! One fault at a time, since delays are measured. `MEMOKIT_TEST_EFFORT` makes the outages as many times longer, up to 10 s.
+#![cfg(unix)]
+#![allow(clippy::unused_async, reason = "samples of what users write")]
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+#![allow(clippy::disallowed_methods, reason = "a server and a network take real time, which is measured")]
+
+mod load;
+mod outages;
+mod partition;
+#[path = "../../memo-backends/tests/support/proxy.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod proxy;
+#[path = "../../memo-backends/tests/support/server.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod server;
+
+use memokit::{Cache, RedisCache};
+use proxy::Proxy;
+use server::Server;
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+/// How long an operation may take here, and a connect.
+const TIMEOUT: Duration = Duration::from_millis(250);
+
+/// A server of the test's own, a proxy in front of it, and a cache behind that.
+struct Ground {
+    server: Server,
+    proxy: Proxy,
+    cache: Arc<dyn Cache>,
+}
+
+impl Ground {
+    fn new() -> Self {
+        let program = server::find_program().expect("a Redis server: run `cargo xtask test`, which installs one");
+        let server = Server::start(&program).unwrap();
+        let proxy = Proxy::start(server.address()).unwrap();
+        let cache = connect(&proxy.url());
+        Ground { server, proxy, cache }
+    }
+
+    /// A cache that goes past the proxy.
+    fn direct(&self) -> Arc<dyn Cache> {
+        connect(&self.server.url())
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.server.pid().expect("it runs").to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+}
+
+fn connect(url: &str) -> Arc<dyn Cache> {
+    let builder = RedisCache::builder(url).connect_timeout(TIMEOUT).operation_timeout(TIMEOUT).pool_size(16);
+    Arc::new(builder.build().unwrap())
+}
+
+/// Outages are so long.
+fn outage() -> Duration {
+    let effort = std::env::var("MEMOKIT_TEST_EFFORT").map_or(1, |effort| effort.parse().expect("a number"));
+    Duration::from_secs(2) * u32::clamp(effort, 1, 5)
+}
+
+/// Sleeps for the length of an outage: this is real time, which a server and a network take.
+fn last(span: Duration) {
+    thread::sleep(span);
+}

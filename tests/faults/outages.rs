@@ -1,0 +1,105 @@
+//! One fault after the other under load.
+
+use super::load::{Load, Phase, Report, as_a_task, with_copy, without_copy};
+use super::{Ground, TIMEOUT, last, outage};
+use memokit::{Health, health};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Delays are measured, so one at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// For the machine, which has other work too.
+const SLACK: Duration = Duration::from_millis(200);
+
+const SOON: Duration = Duration::from_secs(1);
+
+struct Outage {
+    report: Report,
+    health: Health,
+}
+
+/// Load, a fault, and the end of the fault, after which all is as before within a second.
+fn outage_of(what: &str, begin: impl FnOnce(&mut Ground), length: Duration, end: impl FnOnce(&mut Ground)) -> Outage {
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut ground = Ground::new();
+    let load = Load::start(&ground.cache);
+    last(Duration::from_millis(500));
+    load.enter(Phase::Outage);
+    begin(&mut ground);
+    last(length);
+    end(&mut ground);
+    let returned = Instant::now();
+    let is_back = || {
+        let health = health(&ground.cache);
+        health.answers && health.owed == 0
+    };
+    while !is_back() {
+        assert!(returned.elapsed() < 4 * SOON, "{what}: it does not come back: {:?}", health(&ground.cache));
+        last(Duration::from_millis(2));
+    }
+    let back_after = returned.elapsed();
+    load.enter(Phase::After);
+    last(Duration::from_millis(500));
+    let report = load.end();
+    report.print(what, back_after);
+    assert!(back_after < SOON, "{what}: back after {back_after:?}");
+    // The server has what is loaded now, and calls find it there.
+    for key in 0..4 {
+        let (first, hits) = (without_copy(key), without_copy::stats().shared_hits);
+        assert_eq!((without_copy(key), without_copy::stats().shared_hits), (first, hits + 1), "{what}");
+        let text = without_copy::key(key).unwrap();
+        assert!(ground.direct().get(text.text()).unwrap().is_some(), "{what}");
+    }
+    assert!(report.of(Phase::After).count() > 100 && report.of(Phase::Before).count() > 100, "{what}");
+    // Connecting and the operation have a timeout each; a call waits for one operation that fails.
+    let longest = report.of(Phase::Outage).of_hundred(100);
+    assert!(longest < 2 * TIMEOUT + SLACK, "{what}: a call took {longest:?}");
+    Outage { report, health: health(&ground.cache) }
+}
+
+/// That the breaker opened, and nobody waited while it was open.
+fn opened(what: &str, outage: &Outage) {
+    assert!(outage.health.outages >= 1 && outage.health.skipped > 0, "{what}: {:?}", outage.health);
+    let open = outage.report.open();
+    let (most, longest) = (open.of_hundred(99), open.of_hundred(100));
+    assert!(open.count() > 100, "{what}: {} calls", open.count());
+    // The body takes 1 ms; a call may wait for another's, or begin in the moment in which the breaker closes.
+    assert!(most < TIMEOUT / 5 && longest < TIMEOUT + SLACK, "{what}: {most:?} and {longest:?} with an open breaker");
+    assert!(outage.report.failed > 0 && outage.health.applied_late > 0, "{what}: {:?}", outage.health);
+    let errors = [without_copy::stats(), with_copy::stats(), as_a_task::stats()].map(|stats| stats.skipped);
+    assert!(errors.iter().all(|skipped| *skipped > 0), "{what}: {errors:?}");
+}
+
+#[test]
+fn killed_in_the_middle_of_loads() {
+    let what = "killed";
+    let begin = |ground: &mut Ground| ground.server.stop();
+    opened(what, &outage_of(what, begin, outage(), |ground| ground.server.restart().unwrap()));
+}
+
+#[test]
+fn restarted_empty() {
+    outage_of("restarted", |ground| ground.server.restart().unwrap(), Duration::ZERO, |_| ());
+}
+
+#[test]
+fn paused() {
+    let what = "paused";
+    opened(what, &outage_of(what, |ground| ground.signal("-STOP"), outage(), |ground| ground.signal("-CONT")));
+}
+
+#[test]
+fn connected_while_nobody_answers() {
+    let what = "half-open";
+    opened(what, &outage_of(what, |ground| ground.proxy.hold_all(), outage(), |ground| ground.proxy.release()));
+}
+
+#[test]
+fn slow() {
+    let slow = |millis| move |ground: &mut Ground| ground.proxy.slow(Duration::from_millis(millis));
+    let outage = outage_of("slow", slow(50), outage(), slow(0));
+    let calls = outage.report.of(Phase::Outage);
+    assert!(calls.of_hundred(99) >= Duration::from_millis(50) && calls.count() > 20, "it is slow");
+    assert_eq!((outage.health.outages, outage.health.skipped), (0, 0), "slow is not down");
+}
