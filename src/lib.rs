@@ -86,6 +86,8 @@ pub use memo_macros::cached;
 
 #[cfg(feature = "shared")]
 pub use memo_backends::*;
+#[cfg(any(feature = "lz4", feature = "zstd"))]
+pub use memo_core::Compression;
 #[cfg(feature = "testing")]
 pub use memo_core::testing;
 #[cfg(feature = "shared")]
@@ -93,6 +95,8 @@ pub use memo_core::{
     BoxFuture, Bucket, BucketStats, Cache, Capabilities, Deferred, Found, Key, KeyBy, KeyMaker, MAX_KEY_BYTES, Pruned,
     TimeToLive, Want, WholeKey, check_key, codec, key, register,
 };
+#[cfg(feature = "sealed")]
+pub use memo_core::{Sealed, Secret};
 
 /// The page of the repository: its examples are compiled like all others.
 #[cfg(doctest)]

@@ -48,5 +48,9 @@ pub use key::Key;
 pub use registry::{DEFAULT, cache_or, register};
 #[cfg(feature = "shared")]
 pub use shared::cache::{BoxFuture, Cache, Capabilities, Found, MAX_KEY_BYTES, TimeToLive, Want, check_key};
+#[cfg(any(feature = "lz4", feature = "zstd"))]
+pub use shared::sealed::Compression;
+#[cfg(feature = "sealed")]
+pub use shared::sealed::{Sealed, Secret};
 #[cfg(feature = "shared")]
 pub use shared::{codec, entry};

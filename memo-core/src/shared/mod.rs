@@ -5,5 +5,7 @@ pub(crate) mod cache;
 pub mod codec;
 pub mod entry;
 pub(crate) mod level;
+#[cfg(feature = "sealed")]
+pub(crate) mod sealed;
 pub(crate) mod source;
 pub(crate) mod value;
