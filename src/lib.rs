@@ -56,6 +56,9 @@
 //! | `json` | `codec = Json`, `PrettyJson`; `shared` | `serde_json` |
 //! | `messagepack` | `codec = MessagePack`, `CompactMessagePack`; `shared` | rmp-serde |
 //! | `bincode` | `codec = Bincode`; `shared` | bincode 2.0.1, unmaintained (RUSTSEC-2025-0141) |
+//! | `sealed` | `Sealed` and `Secret`, for stores that others can write to; `shared` | zeroize |
+//! | `lz4` | compression of large values, in Rust without unsafe code; `sealed` | `lz4_flex` |
+//! | `zstd` | the same with Zstandard; `sealed` | zstd, which compiles a C library with a C compiler |
 //! | `testing` | a clock for tests, the conformance suite for backends | a check of the clock's state at each reading |
 //!
 //! # Guarantees

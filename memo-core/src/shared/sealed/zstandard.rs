@@ -1,8 +1,11 @@
-//! Zstandard, whose contexts are kept for each thread: making one takes longer than a small value.
+//! Zstandard. Contexts are kept for each thread, since making one takes longer than a small value.
 
 use std::cell::RefCell;
 use zstd::bulk::{Compressor, Decompressor};
 
+/// For larger values a context is made each time: it grows with the value (to many megabytes at high levels), and would
+/// stay as large for as long as the thread is there.
+const LARGEST_WITH_KEPT: usize = 64 << 10;
 /// A frame that readers skip: its magic number and its length, then anything.
 const SKIPPABLE: [u8; 4] = 0x184D_2A50_u32.to_le_bytes();
 const SKIPPABLE_HEADER: usize = 8;
@@ -14,6 +17,9 @@ thread_local! {
 
 /// Writes the compressed value into `out`, if it fits. How many bytes it has.
 pub(super) fn compress(level: i32, value: &[u8], out: &mut [u8]) -> Option<usize> {
+    if value.len() > LARGEST_WITH_KEPT {
+        return Compressor::new(level).ok()?.compress_to_buffer(value, out).ok();
+    }
     COMPRESSOR.with_borrow_mut(|kept| {
         if kept.as_ref().is_none_or(|(of, _)| *of != level) {
             *kept = Some((level, Compressor::new(level).ok()?));
