@@ -96,7 +96,7 @@ pub use memo_core::testing;
 #[cfg(feature = "shared")]
 pub use memo_core::{
     BoxFuture, Bucket, BucketStats, Cache, Capabilities, Deferred, Found, Key, KeyBy, KeyMaker, MAX_KEY_BYTES, Pruned,
-    TimeToLive, Want, WholeKey, check_key, codec, key, register,
+    RESERVED_PREFIX, TimeToLive, Want, WholeKey, bus, check_key, codec, invalidation, is_reserved, key, register,
 };
 #[cfg(feature = "sealed")]
 pub use memo_core::{Sealed, Secret};

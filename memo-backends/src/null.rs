@@ -1,5 +1,6 @@
 //! No cache at all: to switch caching off.
 
+use memo_core::invalidation::{Invalidated, Invalidation, Records, Stored, check_records};
 use memo_core::{Cache, Capabilities, Error, Found, Want, check_key};
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ pub struct NullCache;
 impl Cache for NullCache {
     fn capabilities(&self) -> Capabilities {
         let mut capable = Capabilities::new("null");
-        (capable.scan, capable.increment, capable.touch) = (true, true, true);
+        (capable.scan, capable.increment, capable.touch, capable.conditional) = (true, true, true, true);
         capable
     }
 
@@ -69,5 +70,25 @@ impl Cache for NullCache {
 
     fn clear(&self, _: &str) -> Result<u64, Error> {
         Ok(0)
+    }
+    fn invalidate(&self, what: &Invalidation<'_>) -> Result<Invalidated, Error> {
+        // Above all that the caller knows, as of any backend.
+        what.check().map(|()| Invalidated { sequence: what.seen + 1, removed: 0 })
+    }
+
+    fn store(&self, key: &str, _: &[u8], _: Option<Duration>, _: u64) -> Result<Stored, Error> {
+        check_key(key).map(|()| Stored::Stored)
+    }
+
+    fn records(&self, names: &[&str], seen: u64) -> Result<Records, Error> {
+        check_records(names, seen).map(|()| Records { sequence: seen, numbers: vec![0; names.len()] })
+    }
+
+    fn remove_if(&self, key: &str, _: &[u8]) -> Result<bool, Error> {
+        check_key(key).map(|()| false)
+    }
+
+    fn touch_if(&self, key: &str, _: &[u8], _: Option<Duration>) -> Result<bool, Error> {
+        check_key(key).map(|()| false)
     }
 }

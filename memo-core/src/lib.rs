@@ -47,10 +47,14 @@ pub use key::Key;
 #[cfg(feature = "shared")]
 pub use registry::{DEFAULT, cache_or, register};
 #[cfg(feature = "shared")]
-pub use shared::cache::{BoxFuture, Cache, Capabilities, Found, MAX_KEY_BYTES, TimeToLive, Want, check_key};
+pub use shared::cache::{
+    BoxFuture, Cache, Found, MAX_KEY_BYTES, RESERVED_PREFIX, TimeToLive, Want, check_key, is_reserved,
+};
+#[cfg(feature = "shared")]
+pub use shared::capabilities::Capabilities;
 #[cfg(any(feature = "lz4", feature = "zstd"))]
 pub use shared::sealed::Compression;
 #[cfg(feature = "sealed")]
 pub use shared::sealed::{Sealed, Secret};
 #[cfg(feature = "shared")]
-pub use shared::{codec, entry};
+pub use shared::{bus, codec, entry, invalidation};

@@ -6,6 +6,7 @@ mod sealed_support;
 
 use memo_core::codec::{Codec, Postcard};
 use memo_core::entry::{self, Header, Reject};
+use memo_core::testing::conformance;
 use memo_core::{Cache, Compression, Error, ErrorKind, Sealed, Secret};
 use sealed_support::{Random, Shelf, effort, sealed};
 use std::sync::Arc;
@@ -305,6 +306,38 @@ fn what_does_not_get_smaller_is_stored_as_it_is() {
         cache.set(KEY, &b"a".repeat(1024), None).unwrap();
         assert!(shelf.get(KEY).unwrap().unwrap().len() < 100);
     }
+}
+
+#[test]
+fn values_are_compared_in_whatever_form_they_were_sealed() {
+    let shelf = Arc::new(Shelf::default());
+    let value = "tea ".repeat(100);
+    let writers = [
+        sealed(&shelf).signed(secret(OURS)),
+        sealed(&shelf).signed(secret(THEIRS)),
+        sealed(&shelf).signed(secret(OURS)).compressed(Compression::lz4().above(0)),
+        sealed(&shelf).signed(secret(THEIRS)).compressed(Compression::zstd(1).unwrap().above(0)),
+    ];
+    let cache = sealed(&shelf).signed(secret(OURS).or(THEIRS).unwrap());
+    for writer in &writers {
+        let set = || writer.set(KEY, value.as_bytes(), None).unwrap();
+        set();
+        assert!(!cache.remove_if(KEY, b"coffee").unwrap());
+        assert!(cache.remove_if(KEY, value.as_bytes()).unwrap());
+        assert!(!cache.remove_if(KEY, value.as_bytes()).unwrap());
+        set();
+        conformance::block_on(Box::pin(async {
+            assert!(!cache.remove_if_async(KEY, b"coffee").await.unwrap());
+            assert!(cache.remove_if_async(KEY, value.as_bytes()).await.unwrap());
+            assert!(!cache.remove_if_async(KEY, value.as_bytes()).await.unwrap());
+        }));
+    }
+    // The value of a stranger is nobody's.
+    let theirs = sealed(&shelf).signed(secret(THEIRS));
+    let ours = sealed(&shelf).signed(secret(OURS));
+    theirs.set(KEY, b"tea", None).unwrap();
+    assert!(!ours.remove_if(KEY, b"tea").unwrap());
+    assert!(theirs.remove_if(KEY, b"tea").unwrap());
 }
 
 #[test]

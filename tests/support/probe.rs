@@ -1,13 +1,15 @@
 //! A cache in memory whose operations a test stops, fails and falsifies.
 
 use super::gate::Gate;
+use memokit::invalidation::{Invalidated, Invalidation, Records, Stored};
 use memokit::{BoxFuture, Cache, Capabilities, Error, ErrorKind, Found, MemoryCache, TimeToLive, Want};
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-/// The operations that cached functions use.
+/// The operations that cached functions use. Conditional ones are those that they are with a condition: `store` is a
+/// `Set`, an `invalidate` is a `Remove` where it has keys, else a `Clear`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
     Read,
@@ -243,4 +245,61 @@ impl Cache for Probe {
     fn clear_async<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<u64, Error>> {
         self.around_async(Op::Clear, move || self.memory.clear(prefix))
     }
+
+    fn invalidate(&self, what: &Invalidation<'_>) -> Result<Invalidated, Error> {
+        self.around(invalidates(what), || self.memory.invalidate(what))
+    }
+
+    fn store(&self, key: &str, bytes: &[u8], timeout: Option<Duration>, since: u64) -> Result<Stored, Error> {
+        self.timeouts.lock().unwrap().push(timeout);
+        self.around(Op::Set, || self.memory.store(key, bytes, timeout, since))
+    }
+
+    fn records(&self, names: &[&str], seen: u64) -> Result<Records, Error> {
+        self.memory.records(names, seen)
+    }
+
+    fn remove_if(&self, key: &str, bytes: &[u8]) -> Result<bool, Error> {
+        self.around(Op::Remove, || self.memory.remove_if(key, bytes))
+    }
+
+    fn touch_if(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
+        self.memory.touch_if(key, bytes, timeout)
+    }
+
+    fn invalidate_async<'a>(&'a self, what: &'a Invalidation<'a>) -> BoxFuture<'a, Result<Invalidated, Error>> {
+        self.around_async(invalidates(what), move || self.memory.invalidate(what))
+    }
+
+    fn store_async<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: &'a [u8],
+        timeout: Option<Duration>,
+        since: u64,
+    ) -> BoxFuture<'a, Result<Stored, Error>> {
+        self.timeouts.lock().unwrap().push(timeout);
+        self.around_async(Op::Set, move || self.memory.store(key, bytes, timeout, since))
+    }
+
+    fn records_async<'a>(&'a self, names: &'a [&'a str], seen: u64) -> BoxFuture<'a, Result<Records, Error>> {
+        Box::pin(async move { self.memory.records(names, seen) })
+    }
+
+    fn remove_if_async<'a>(&'a self, key: &'a str, bytes: &'a [u8]) -> BoxFuture<'a, Result<bool, Error>> {
+        self.around_async(Op::Remove, move || self.memory.remove_if(key, bytes))
+    }
+
+    fn touch_if_async<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: &'a [u8],
+        timeout: Option<Duration>,
+    ) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move { self.memory.touch_if(key, bytes, timeout) })
+    }
+}
+
+fn invalidates(what: &Invalidation<'_>) -> Op {
+    if what.keys.is_empty() { Op::Clear } else { Op::Remove }
 }

@@ -89,7 +89,7 @@ impl Drop for Change<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shared::cache::Capabilities;
+    use crate::Capabilities;
     use crate::{Bucket, Error};
     use std::time::Duration;
 

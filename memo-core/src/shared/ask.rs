@@ -3,6 +3,7 @@
 //! One name for each operation and its async twin, so that what uses them is written once.
 
 use super::cache::{Cache, Found, Want};
+use super::invalidation::{Invalidated, Invalidation, Records, Stored};
 use crate::Error;
 use crate::memo::{Blocking, Tasks};
 use std::future::Future;
@@ -90,4 +91,10 @@ ask! {
     fn increment | increment_async(key: &str, by: i64, timeout: Option<Duration>) -> i64;
     fn touch | touch_async(key: &str, timeout: Option<Duration>) -> bool;
     fn clear | clear_async(prefix: &str) -> u64;
+    fn invalidate | invalidate_async(what: &Invalidation<'_>) -> Invalidated;
+    fn store | store_async(key: &str, bytes: &[u8], timeout: Option<Duration>, since: u64) -> Stored;
+    fn records | records_async(names: &[&str], seen: u64) -> Records;
+    fn remove_if | remove_if_async(key: &str, bytes: &[u8]) -> bool;
+    fn touch_if | touch_if_async(key: &str, bytes: &[u8], timeout: Option<Duration>) -> bool;
+    fn publish | publish_async(message: &[u8]) -> ();
 }

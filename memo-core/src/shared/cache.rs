@@ -1,9 +1,15 @@
 //! The contract of a backend.
 
+use super::capabilities::Capabilities;
+use super::invalidation::{Invalidated, Invalidation, Records, Stored};
+use super::listener::{Listener, Subscription};
+use super::stepwise::Steps;
 use crate::Error;
 use crate::error::ErrorKind;
+use crate::memo::ready;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The future an async twin returns.
@@ -11,6 +17,10 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The longest key a backend must take, in bytes of UTF-8.
 pub const MAX_KEY_BYTES: usize = 400;
+
+/// What the keys of the library's own data in a backend begin with; [`Cache::scan`](Cache::scan) doesn't show
+/// them.
+pub const RESERVED_PREFIX: &str = "memo!";
 
 /// How long a stored value still has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,43 +52,6 @@ pub struct Found<B> {
     pub time_to_live: TimeToLive,
 }
 
-/// What a backend can do, as data that tests and callers ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-#[expect(clippy::struct_excessive_bools, reason = "each is one independent yes or no that callers ask by name")]
-pub struct Capabilities {
-    /// The short name of the backend in messages: "memory", "file", "redis".
-    pub name: &'static str,
-    /// Entries are seen by other processes.
-    pub shared: bool,
-    /// Entries outlive the process.
-    pub persistent: bool,
-    /// [`Cache::scan`] and [`Cache::clear`] work.
-    pub scan: bool,
-    /// [`Cache::increment`] works and is atomic.
-    pub increment: bool,
-    /// [`Cache::touch`] works.
-    pub touch: bool,
-    /// The async twins do I/O of their own; without it they run the blocking operation in place.
-    pub native_async: bool,
-}
-
-impl Capabilities {
-    /// A backend of this name that can do nothing beyond the required operations.
-    #[must_use]
-    pub const fn new(name: &'static str) -> Self {
-        Capabilities {
-            name,
-            shared: false,
-            persistent: false,
-            scan: false,
-            increment: false,
-            touch: false,
-            native_async: false,
-        }
-    }
-}
-
 /// A place that keeps bytes under text keys: the contract of a backend, about bytes only.
 ///
 /// What an implementation must do:
@@ -90,12 +63,26 @@ impl Capabilities {
 ///   dropped takes effect before any operation that this process starts afterwards on the same key, or never.
 /// - No operation blocks for ever, and none panics: a backend that is down returns an [`Error`].
 /// - Keys are UTF-8 of 1 to [`MAX_KEY_BYTES`] bytes, compared byte by byte; others are [`ErrorKind::Key`].
+/// - Keys that begin with [`RESERVED_PREFIX`](crate::RESERVED_PREFIX) are as any other, but [`scan`](Cache::scan) doesn't
+///   show them; [`clear`](Cache::clear) of the empty prefix may drop them.
 ///
 /// What it may do: drop entries at any time, and override any provided method with a faster one of the same meaning.
 /// `memo_core::testing::conformance` checks all of this for any implementation.
 ///
+/// # Invalidations
+///
+/// [`invalidate`](Cache::invalidate), [`store`](Cache::store) and [`records`](Cache::records) keep processes that share
+/// the backend from using what another has invalidated. As provided they are made of the other operations, in several
+/// steps: enough that a value is never kept for good against an invalidation that was complete before, but a reader may
+/// see it for the moment between two steps. They need [`increment`](Cache::increment); without it keys are dropped and
+/// nothing is numbered, and functions and tags are [`ErrorKind::Unsupported`]. Each record is an entry that never expires,
+/// so a backend that drops entries of its own accord overrides them, or an old value may be valid again once its
+/// record is gone. One that overrides all of these, as one step for each key, says so by
+/// [`Capabilities::conditional`](Capabilities).
+///
 /// The async twins end in `_async`. They default to the blocking operations, which is right for a backend that does
-/// no I/O; a backend that does I/O overrides them.
+/// no I/O; a backend that does I/O overrides them. One that overrides an operation overrides its twin too, unless it does
+/// no I/O.
 #[expect(unused_variables, reason = "the defaults of optional operations name their arguments for the docs")]
 pub trait Cache: Send + Sync + 'static {
     /// What this backend can do.
@@ -167,6 +154,52 @@ pub trait Cache: Send + Sync + 'static {
             count += self.remove_many(some)?;
         }
         Ok(count)
+    }
+
+    /// Takes the next number of this backend's sequence, records it for the functions and tags of `what`, and drops its
+    /// keys, each of which leaves a tombstone with the number. All of it is done when this returns; then it is published,
+    /// where there is a bus, in messages of [`bus::Message`](crate::bus::Message). On an error some of it may be done: to
+    /// do it again is right.
+    ///
+    /// The number is above all that were given before and above [`Invalidation::seen`]. A sequence that is lower than
+    /// that was lost, and records with it: then all that is older than this number is void.
+    fn invalidate(&self, what: &Invalidation<'_>) -> Result<Invalidated, Error> {
+        ready(Steps::blocking(self).invalidate(what))
+    }
+
+    /// Stores as [`set`](Cache::set) does, unless the key was invalidated with a number above `since`, which is the
+    /// highest that was seen before the load of the value began.
+    fn store(&self, key: &str, bytes: &[u8], timeout: Option<Duration>, since: u64) -> Result<Stored, Error> {
+        ready(Steps::blocking(self).store(key, bytes, timeout, since))
+    }
+
+    /// The numbers of the latest invalidations of these functions and tags. `seen` as [`Invalidation::seen`]: a lower
+    /// sequence was lost, starts again above it, and all that is older is void.
+    fn records(&self, names: &[&str], seen: u64) -> Result<Records, Error> {
+        ready(Steps::blocking(self).records(names, seen))
+    }
+
+    /// Drops what is there if it is these bytes. Whether it was.
+    fn remove_if(&self, key: &str, bytes: &[u8]) -> Result<bool, Error> {
+        ready(Steps::blocking(self).remove_if(key, bytes))
+    }
+
+    /// Gives what is there a new timeout from now, if it is these bytes. Whether it was.
+    fn touch_if(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
+        ready(Steps::blocking(self).touch_if(key, bytes, timeout))
+    }
+
+    /// Lets `listener` hear what this and other processes publish, until the subscription is dropped; or `None` where
+    /// there is no bus. Returns at once: the backend connects, and connects again, on a thread of its own, which ends
+    /// when the subscription or the cache is dropped. A runtime is not needed.
+    fn subscribe(&self, listener: Arc<dyn Listener>) -> Result<Option<Subscription>, Error> {
+        Ok(None)
+    }
+
+    /// Sends a message to all who subscribed, itself among them. Nobody may hear it: who is not connected at that moment
+    /// does not.
+    fn publish(&self, message: &[u8]) -> Result<(), Error> {
+        Err(unsupported(self.capabilities().name, "publishing"))
     }
 
     /// Twin of [`get`](Cache::get).
@@ -286,9 +319,75 @@ pub trait Cache: Send + Sync + 'static {
             Ok(count)
         })
     }
+
+    /// Twin of [`invalidate`](Cache::invalidate).
+    fn invalidate_async<'a>(&'a self, what: &'a Invalidation<'a>) -> BoxFuture<'a, Result<Invalidated, Error>> {
+        Box::pin(async move {
+            if self.capabilities().native_async {
+                return Steps::tasks(self).invalidate(what).await;
+            }
+            self.invalidate(what)
+        })
+    }
+
+    /// Twin of [`store`](Cache::store).
+    fn store_async<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: &'a [u8],
+        timeout: Option<Duration>,
+        since: u64,
+    ) -> BoxFuture<'a, Result<Stored, Error>> {
+        Box::pin(async move {
+            if self.capabilities().native_async {
+                return Steps::tasks(self).store(key, bytes, timeout, since).await;
+            }
+            self.store(key, bytes, timeout, since)
+        })
+    }
+
+    /// Twin of [`records`](Cache::records).
+    fn records_async<'a>(&'a self, names: &'a [&'a str], seen: u64) -> BoxFuture<'a, Result<Records, Error>> {
+        Box::pin(async move {
+            if self.capabilities().native_async {
+                return Steps::tasks(self).records(names, seen).await;
+            }
+            self.records(names, seen)
+        })
+    }
+
+    /// Twin of [`remove_if`](Cache::remove_if).
+    fn remove_if_async<'a>(&'a self, key: &'a str, bytes: &'a [u8]) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move {
+            if self.capabilities().native_async {
+                return Steps::tasks(self).remove_if(key, bytes).await;
+            }
+            self.remove_if(key, bytes)
+        })
+    }
+
+    /// Twin of [`touch_if`](Cache::touch_if).
+    fn touch_if_async<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: &'a [u8],
+        timeout: Option<Duration>,
+    ) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move {
+            if self.capabilities().native_async {
+                return Steps::tasks(self).touch_if(key, bytes, timeout).await;
+            }
+            self.touch_if(key, bytes, timeout)
+        })
+    }
+
+    /// Twin of [`publish`](Cache::publish).
+    fn publish_async<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move { self.publish(message) })
+    }
 }
 
-fn unsupported(backend: &str, operation: &str) -> Error {
+pub(super) fn unsupported(backend: &str, operation: &str) -> Error {
     Error::new(ErrorKind::Unsupported, format!("{operation} on the {backend} cache"))
         .advise("this backend can't do it; use another, or ask `capabilities()` first")
 }
@@ -306,4 +405,16 @@ pub fn check_key(key: &str) -> Result<(), Error> {
     }
     Err(Error::new(ErrorKind::Key, format!("using a key of {} bytes", key.len()))
         .advise(format!("keys have 1 to {MAX_KEY_BYTES} bytes")))
+}
+
+/// Whether a key belongs to the library itself: backends leave these out of [`scan`](Cache::scan).
+///
+/// ```
+/// # use memo_core as memokit;
+/// assert!(memokit::is_reserved("memo!sequence"));
+/// assert!(!memokit::is_reserved("memo:shop/price:0:1"));
+/// ```
+#[must_use]
+pub fn is_reserved(key: &str) -> bool {
+    key.starts_with(RESERVED_PREFIX)
 }

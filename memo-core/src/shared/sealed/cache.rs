@@ -2,8 +2,12 @@
 
 use super::Sealed;
 use crate::Error;
-use crate::shared::cache::{BoxFuture, Cache, Capabilities, Found, Want};
+use crate::shared::bus::{Listener, Subscription};
+use crate::shared::cache::{BoxFuture, Cache, Found, Want};
+use crate::shared::capabilities::Capabilities;
+use crate::shared::invalidation::{Invalidated, Invalidation, Records, Stored};
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Sealed {
@@ -14,6 +18,12 @@ impl Sealed {
 
     fn close_all<'a>(&self, entries: &[(&'a str, &'a [u8])]) -> Vec<(&'a str, Cow<'a, [u8]>)> {
         entries.iter().map(|(key, bytes)| (*key, self.seal.close(key, bytes))).collect()
+    }
+
+    /// These bytes of the store, if they are the value that is looked for. Another process may have sealed it in another
+    /// way: with another of the secrets, or not compressed.
+    fn is_another_form(&self, key: &str, value: &[u8], stored: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        stored.filter(|stored| self.seal.open(key, stored).is_ok_and(|opened| *opened == *value))
     }
 }
 
@@ -77,6 +87,42 @@ impl Cache for Sealed {
 
     fn clear(&self, prefix: &str) -> Result<u64, Error> {
         self.cache.clear(prefix)
+    }
+
+    fn invalidate(&self, what: &Invalidation<'_>) -> Result<Invalidated, Error> {
+        self.cache.invalidate(what)
+    }
+
+    fn store(&self, key: &str, bytes: &[u8], timeout: Option<Duration>, since: u64) -> Result<Stored, Error> {
+        self.cache.store(key, &self.seal.close(key, bytes), timeout, since)
+    }
+
+    fn records(&self, names: &[&str], seen: u64) -> Result<Records, Error> {
+        self.cache.records(names, seen)
+    }
+
+    fn remove_if(&self, key: &str, bytes: &[u8]) -> Result<bool, Error> {
+        if self.cache.remove_if(key, &self.seal.close(key, bytes))? {
+            return Ok(true);
+        }
+        let other = self.is_another_form(key, bytes, self.cache.get(key)?);
+        other.map_or(Ok(false), |stored| self.cache.remove_if(key, &stored))
+    }
+
+    fn touch_if(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
+        if self.cache.touch_if(key, &self.seal.close(key, bytes), timeout)? {
+            return Ok(true);
+        }
+        let other = self.is_another_form(key, bytes, self.cache.get(key)?);
+        other.map_or(Ok(false), |stored| self.cache.touch_if(key, &stored, timeout))
+    }
+
+    fn subscribe(&self, listener: Arc<dyn Listener>) -> Result<Option<Subscription>, Error> {
+        self.cache.subscribe(listener)
+    }
+
+    fn publish(&self, message: &[u8]) -> Result<(), Error> {
+        self.cache.publish(message)
     }
 
     fn get_async<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, Error>> {
@@ -150,5 +196,56 @@ impl Cache for Sealed {
 
     fn clear_async<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<u64, Error>> {
         self.cache.clear_async(prefix)
+    }
+
+    fn invalidate_async<'a>(&'a self, what: &'a Invalidation<'a>) -> BoxFuture<'a, Result<Invalidated, Error>> {
+        self.cache.invalidate_async(what)
+    }
+
+    fn store_async<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: &'a [u8],
+        timeout: Option<Duration>,
+        since: u64,
+    ) -> BoxFuture<'a, Result<Stored, Error>> {
+        Box::pin(async move { self.cache.store_async(key, &self.seal.close(key, bytes), timeout, since).await })
+    }
+
+    fn records_async<'a>(&'a self, names: &'a [&'a str], seen: u64) -> BoxFuture<'a, Result<Records, Error>> {
+        self.cache.records_async(names, seen)
+    }
+
+    fn remove_if_async<'a>(&'a self, key: &'a str, bytes: &'a [u8]) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move {
+            if self.cache.remove_if_async(key, &self.seal.close(key, bytes)).await? {
+                return Ok(true);
+            }
+            match self.is_another_form(key, bytes, self.cache.get_async(key).await?) {
+                Some(stored) => self.cache.remove_if_async(key, &stored).await,
+                None => Ok(false),
+            }
+        })
+    }
+
+    fn touch_if_async<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: &'a [u8],
+        timeout: Option<Duration>,
+    ) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move {
+            if self.cache.touch_if_async(key, &self.seal.close(key, bytes), timeout).await? {
+                return Ok(true);
+            }
+            match self.is_another_form(key, bytes, self.cache.get_async(key).await?) {
+                Some(stored) => self.cache.touch_if_async(key, &stored, timeout).await,
+                None => Ok(false),
+            }
+        })
+    }
+
+    fn publish_async<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<(), Error>> {
+        self.cache.publish_async(message)
     }
 }
