@@ -3,6 +3,7 @@
 
 mod support;
 
+use memokit::invalidation::{Invalidation, Stored};
 use memokit::testing::conformance;
 use memokit::{Bucket, Cache, Compression, NextCall, Sealed, Secret, SharedState, cached};
 use std::sync::{Arc, Once};
@@ -146,6 +147,34 @@ macro_rules! on {
                 once::invalidate(1).unwrap();
                 store.set(key.text(), b"mark", None).unwrap();
                 assert_eq!((once(1), once(1)), (Some(1), None));
+            }
+
+            #[test]
+            fn values_are_stored_and_compared_under_the_seal() {
+                let store = plain();
+                for name in [$signed, $both, $lz4] {
+                    let cache = memokit::cache(name).unwrap();
+                    let (key, value) = (format!("compared:{name}"), "tea ".repeat(1000));
+                    let value = value.as_bytes();
+                    assert!(matches!(cache.store(&key, value, None, 0).unwrap(), Stored::Stored));
+                    assert_ne!(store.get(&key).unwrap().unwrap(), value);
+                    assert_eq!(cache.get(&key).unwrap().unwrap(), value);
+                    let minute = Some(Duration::from_secs(60));
+                    assert!(!cache.touch_if(&key, b"coffee", minute).unwrap());
+                    assert!(cache.touch_if(&key, value, minute).unwrap());
+                    // Stored in another form, as by a process with other settings.
+                    signed(&store, SECRET).set(&key, value, None).unwrap();
+                    assert_eq!(cache.touch_if(&key, value, minute).unwrap(), name != $lz4);
+                    assert_eq!(cache.remove_if(&key, value).unwrap(), name != $lz4);
+                    cache.set(&key, value, None).unwrap();
+                    let what = Invalidation { keys: &[&key], ..Invalidation::default() };
+                    let sequence = cache.invalidate(&what).unwrap().sequence;
+                    assert!(store.get(&key).unwrap().is_none());
+                    let late = cache.store(&key, value, None, sequence - 1).unwrap();
+                    assert!(matches!(late, Stored::Refused { .. }), "loaded before the invalidation");
+                    assert!(matches!(cache.store(&key, value, None, sequence).unwrap(), Stored::Stored));
+                    assert_eq!(cache.get(&key).unwrap().unwrap(), value);
+                }
             }
 
             #[test]

@@ -10,8 +10,8 @@ const ABOVE: usize = 1024;
 /// How a [`Sealed`](crate::Sealed) cache compresses values, and from which size on.
 ///
 /// LZ4 (feature `lz4`) costs little time and is Rust without unsafe code; Zstandard (feature `zstd`, compiled with a C
-/// compiler) makes text two or three times smaller than that, and takes longer. `benches/README.md` has both on entries
-/// of several sizes.
+/// compiler) makes values a fifth to two fifths smaller than that, and takes longer. `benches/README.md` has both on
+/// entries of several sizes.
 ///
 /// ```
 /// # use memo_core as memokit;
@@ -87,7 +87,6 @@ impl Compression {
                 let mut out = vec![0; start + lz4_flex::block::get_maximum_output_size(value.len())];
                 let written = lz4_flex::block::compress_into(value, &mut out[start..]).ok()?;
                 out.truncate(start + written);
-                out.shrink_to_fit();
                 Some(out)
             }
             // Less room than the value has: what does not fit is not wanted.
@@ -97,7 +96,6 @@ impl Compression {
                 let written = zstandard::compress(self.level, value, &mut out[start..])?;
                 out.truncate(start + written);
                 zstandard::pad(&mut out, start + value.len() / at_most);
-                out.shrink_to_fit();
                 Some(out)
             }
         }
