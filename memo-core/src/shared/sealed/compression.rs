@@ -2,7 +2,7 @@
 
 use super::method::Method;
 #[cfg(feature = "zstd")]
-use super::zstandard;
+use super::{method::MAX_RATIO, zstandard};
 
 /// Below this little is won, and a value is in one packet of the network anyway.
 const ABOVE: usize = 1024;
@@ -78,8 +78,8 @@ impl Compression {
         self
     }
 
-    /// The compressed value behind `start` bytes of 0, if it gets smaller at all. At least an `at_most`th of the value.
-    pub(super) fn compress(&self, value: &[u8], start: usize, at_most: usize) -> Option<Vec<u8>> {
+    /// The compressed value behind `start` bytes of 0, if it gets smaller at all. No reader finds it too small.
+    pub(super) fn compress(&self, value: &[u8], start: usize) -> Option<Vec<u8>> {
         match self.method {
             Method::Stored => None,
             #[cfg(feature = "lz4")]
@@ -95,7 +95,7 @@ impl Compression {
                 let mut out = vec![0; start + value.len()];
                 let written = zstandard::compress(self.level, value, &mut out[start..])?;
                 out.truncate(start + written);
-                zstandard::pad(&mut out, start + value.len() / at_most);
+                zstandard::pad(&mut out, start + value.len() / MAX_RATIO);
                 Some(out)
             }
         }

@@ -1,6 +1,6 @@
 //! What a sealed value is in the store: `docs/entry-format.md` is the specification.
 
-use super::method::Method;
+use super::method::{MAX_RATIO, Method};
 use super::secret::{SIGNATURE, Secret};
 use crate::shared::entry::{self, Reject};
 use std::borrow::Cow;
@@ -12,9 +12,6 @@ const START: [u8; 5] = *b"MEMO\x81";
 const HEADER: usize = 16;
 const CHECKSUM: usize = 8;
 const SIGNED: u16 = 1;
-/// A value has at most so many times the bytes of its compressed form, so that what a reader takes into memory is in
-/// proportion to what it was given. No LZ4 block reaches it.
-const MAX_RATIO: usize = 1024;
 const MAX_BYTES: usize = 64 << 20;
 
 /// How values are sealed.
@@ -72,7 +69,7 @@ impl Seal {
         if value.len() > self.max_bytes {
             return None;
         }
-        let out = compression.compress(value, HEADER, MAX_RATIO)?;
+        let out = compression.compress(value, HEADER)?;
         (out.len() + SIGNATURE < value.len()).then_some((compression.method, out))
     }
 

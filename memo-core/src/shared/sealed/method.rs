@@ -1,5 +1,9 @@
 //! How a value's bytes are laid out in an envelope, and back.
 
+/// A value has at most so many times the bytes of its compressed form, so that what a reader takes into memory is in
+/// proportion to what it was given. No LZ4 block reaches it.
+pub(super) const MAX_RATIO: usize = 1024;
+
 /// By the numbers of the format. A build reads those whose feature it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
