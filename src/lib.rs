@@ -63,6 +63,9 @@
 //! | `json` | `codec = Json`, `PrettyJson`; `shared` | `serde_json` |
 //! | `messagepack` | `codec = MessagePack`, `CompactMessagePack`; `shared` | rmp-serde |
 //! | `bincode` | `codec = Bincode`; `shared` | bincode 2.0.1, unmaintained (RUSTSEC-2025-0141) |
+//! | `sealed` | `Sealed` and `Secret`, for stores that others can write to; `shared` | zeroize |
+//! | `lz4` | compression of large values, in Rust without unsafe code; `sealed` | `lz4_flex` |
+//! | `zstd` | the same with Zstandard; `sealed` | zstd, which compiles a C library with a C compiler |
 //! | `testing` | a clock for tests, the conformance suite for backends | a check of the clock's state at each reading |
 //!
 //! # Guarantees
@@ -96,6 +99,8 @@ pub use memo_macros::cached;
 
 #[cfg(feature = "shared")]
 pub use memo_backends::*;
+#[cfg(any(feature = "lz4", feature = "zstd"))]
+pub use memo_core::Compression;
 #[cfg(feature = "testing")]
 pub use memo_core::testing;
 #[cfg(feature = "shared")]
@@ -104,6 +109,8 @@ pub use memo_core::{
     Pruned, RESERVED_PREFIX, TimeToLive, Want, WholeKey, bus, check_key, codec, health, invalidation, is_reserved, key,
     register,
 };
+#[cfg(feature = "sealed")]
+pub use memo_core::{Sealed, Secret};
 
 /// The page of the repository: its examples are compiled like all others.
 #[cfg(doctest)]

@@ -58,5 +58,9 @@ pub use shared::cache::{
 pub use shared::capabilities::Capabilities;
 #[cfg(feature = "shared")]
 pub use shared::health::{Health, health};
+#[cfg(any(feature = "lz4", feature = "zstd"))]
+pub use shared::sealed::Compression;
+#[cfg(feature = "sealed")]
+pub use shared::sealed::{Sealed, Secret};
 #[cfg(feature = "shared")]
 pub use shared::{bus, codec, entry, invalidation};

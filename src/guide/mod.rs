@@ -5,7 +5,7 @@
 //! | [`getting_started`] | from a slow function to a cached one, and which functions are fit for it |
 //! | [`keys_and_arguments`] | which calls are the same call: references, `ignore`, `key`, generics, methods |
 //! | [`invalidation`] | how values go, what holds during a load, and what holds across processes |
-//! | [`shared_level`] | several processes: memory, file, Redis, codecs, failures, deploys |
+//! | [`shared_level`] | several processes: memory, file, Redis, failures, secrets, large values, codecs, deploys |
 //! | [`bucket`] | values under keys by hand |
 //! | [`testing`] | the clock of tests, and a backend of one's own |
 //! | [`from_cached`] | what to write here for what the crate `cached` has |

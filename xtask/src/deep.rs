@@ -41,7 +41,8 @@ const STEPS: [Step; 9] = [
         environment: &[("RUSTFLAGS", "-Zsanitizer=address"), ("ASAN_OPTIONS", "detect_leaks=0")],
         command: "rustup run nightly cargo test --target x86_64-unknown-linux-gnu --target-dir target/deep/address \
                   -p memo-core -p memo-backends --features memo-core/testing,memo-core/json,memo-core/messagepack,\
-                  memo-core/bincode,memo-backends/file --lib --test mutated_entries --test file --test file_folder",
+                  memo-core/bincode,memo-core/lz4,memo-core/zstd,memo-backends/file --lib --test mutated_entries \
+                  --test sealed_attacks --test file --test file_folder",
         seconds: 600,
     },
     Step {
@@ -81,7 +82,7 @@ const STEPS: [Step; 9] = [
         // As for valgrind, so that nothing is compiled again.
         environment: &[("RUSTFLAGS", LIBC), ("MEMOKIT_TEST_EFFORT", EFFORT)],
         command: "cargo test --target-dir target/deep/valgrind -p memo-core -p memokit --features memo-core/bincode \
-                  --test properties --test key_properties --test mutated_entries",
+                  --test properties --test key_properties --test mutated_entries --test sealed_attacks",
         seconds: 600,
     },
     Step {

@@ -92,8 +92,8 @@ enum Verdict {
 fn judge(key: &str, bytes: &[u8], timeout: Option<Duration>) -> Verdict {
     match entry::read(key, bytes) {
         Ok(entry) if is_outdated(&entry.header, timeout) => Verdict::Outdated,
-        // The other two say that a newer build wrote it.
-        Ok(_) | Err(Reject::Version | Reject::Flags) => Verdict::Keep,
+        // The others say that a newer build wrote it, or one with other features or a higher limit.
+        Ok(_) | Err(Reject::Version | Reject::Flags | Reject::Compression | Reject::TooLarge) => Verdict::Keep,
         Err(_) if is_number(bytes) => Verdict::Keep,
         Err(_) => Verdict::Corrupt,
     }

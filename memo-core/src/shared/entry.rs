@@ -10,6 +10,8 @@ use twox_hash::XxHash3_64;
 
 const MAGIC: [u8; 4] = *b"MEMO";
 const VERSION: u8 = 1;
+/// Instead of a version: no entry, but the number of a [`Reject`].
+const REFUSED: u8 = 0;
 /// Up to and without the tags.
 const FIXED: usize = 58;
 const LENGTH: usize = 8;
@@ -79,7 +81,8 @@ pub struct Entry<'a> {
 
 /// Why the bytes under a key are no hit.
 ///
-/// [`read`] finds those up to [`Tag`](Reject::Tag); the others are for its caller, who knows the function.
+/// [`read`] finds those up to [`Tag`](Reject::Tag); those from [`Codec`](Reject::Codec) to [`Expired`](Reject::Expired)
+/// are for its caller, who knows the function; the others come from a `Sealed` cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reject {
@@ -105,7 +108,25 @@ pub enum Reject {
     Decode,
     /// Its time has passed.
     Expired,
+    /// Not signed, or not with a secret of this process.
+    Signature,
+    /// Compressed in a way that this build can't read, or damaged.
+    Compression,
+    /// Larger, when it is unpacked, than this process takes.
+    TooLarge,
 }
+
+/// What a `Sealed` cache may find wrong, in the order of the format.
+const REFUSALS: [Reject; 8] = [
+    Reject::TooShort,
+    Reject::Version,
+    Reject::Flags,
+    Reject::Length,
+    Reject::Checksum,
+    Reject::Signature,
+    Reject::Compression,
+    Reject::TooLarge,
+];
 
 impl Reject {
     /// A word for counters and events.
@@ -130,7 +151,29 @@ impl Reject {
             Reject::Schema => "schema",
             Reject::Decode => "decode",
             Reject::Expired => "expired",
+            Reject::Signature => "signature",
+            Reject::Compression => "compression",
+            Reject::TooLarge => "too large",
         }
+    }
+
+    /// What a cache hands on instead of bytes that it refuses, so that their reader counts its reason.
+    #[cfg(feature = "sealed")]
+    pub(crate) fn refusal(self) -> [u8; 6] {
+        let [m0, m1, m2, m3] = MAGIC;
+        let number = REFUSALS.into_iter().zip(0..).find(|(reject, _)| *reject == self).map_or(u8::MAX, |(_, n)| n);
+        [m0, m1, m2, m3, REFUSED, number]
+    }
+}
+
+/// The reason why there are too few bytes for an entry: another cache's, if these are its refusal.
+#[cold]
+fn too_short(bytes: &[u8]) -> Reject {
+    match bytes {
+        [m0, m1, m2, m3, REFUSED, number] if [*m0, *m1, *m2, *m3] == MAGIC => {
+            REFUSALS.get(usize::from(*number)).copied().unwrap_or(Reject::Version)
+        }
+        _ => Reject::TooShort,
     }
 }
 
@@ -262,9 +305,9 @@ pub(crate) struct Unverified<'a> {
 
 impl<'a> Unverified<'a> {
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Reject> {
-        let (covered, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(Reject::TooShort)?;
+        let (covered, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or_else(|| too_short(bytes))?;
         if covered.len() < FIXED + LENGTH {
-            return Err(Reject::TooShort);
+            return Err(too_short(bytes));
         }
         let mut rest = Reader(covered);
         if rest.array()? != MAGIC {
@@ -345,7 +388,7 @@ impl Sum {
     }
 }
 
-fn checksum(key: &str, bytes: &[u8]) -> u64 {
+pub(super) fn checksum(key: &str, bytes: &[u8]) -> u64 {
     XxHash3_64::oneshot_with_seed(XxHash3_64::oneshot(key.as_bytes()), bytes)
 }
 

@@ -22,6 +22,8 @@ mod mirror;
 mod owed;
 mod plain;
 mod recovery;
+#[cfg(feature = "sealed")]
+pub(crate) mod sealed;
 pub(crate) mod source;
 mod stepwise;
 pub(crate) mod value;

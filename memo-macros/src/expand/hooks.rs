@@ -97,7 +97,7 @@ impl<'s, 'a> Hooks<'s, 'a> {
     /// The arguments that say to the core which call is meant, whose door takes notes.
     pub(super) fn call(&self) -> TokenStream {
         let (private, door) = (&self.site.private, self.site.door());
-        self.site.loading_call_by(quote!(#private::Noted::new(&__memokit_note, #door)))
+        self.site.loading_call_by(&quote!(#private::Noted::new(&__memokit_note, #door)))
     }
 
     /// Tells of a hit at the first look; its value is `__memokit_value`.

@@ -71,8 +71,8 @@ impl<'a> Site<'a> {
     }
 
     /// As [`call`](Site::call), of a call that may load, by this door: its tags are known.
-    pub(super) fn loading_call_by(&self, door: TokenStream) -> TokenStream {
-        let Some(tags) = &self.options.tags else { return self.call_by(&door) };
+    pub(super) fn loading_call_by(&self, door: &TokenStream) -> TokenStream {
+        let Some(tags) = &self.options.tags else { return self.call_by(door) };
         let private = &self.private;
         // By reference, so that an argument can be a tag and still go to the body.
         let tags = tags.value.iter().map(|tag| quote_spanned!(tag.span()=> .with(&(#tag))));
@@ -81,7 +81,7 @@ impl<'a> Site<'a> {
 
     /// As [`call`](Site::call), of a call that may load.
     pub(super) fn loading_call(&self) -> TokenStream {
-        self.loading_call_by(self.door())
+        self.loading_call_by(&self.door())
     }
 
     /// The arguments that say to the core which call is meant: function, instance, outcome, parts of the key, door.
