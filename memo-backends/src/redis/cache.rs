@@ -2,15 +2,19 @@
 //!
 //! What takes several operations is written once, as async code over an [`Io`]; the two doors of each are thin.
 
-use super::RedisCache;
 use super::command::{self, BATCH};
 use super::io::{Blocking, Io, ready};
+use super::scripts::{self, Run};
 use super::topology::Scan;
+use super::{RedisCache, bus};
 #[cfg(feature = "redis-tokio")]
 use super::{command::Operation, io::Tasks};
 #[cfg(feature = "redis-tokio")]
 use memo_core::BoxFuture;
+use memo_core::bus::{Listener, Subscription};
+use memo_core::invalidation::{Invalidated, Invalidation, Records, Stored, check_records};
 use memo_core::{Cache, Capabilities, Error, Found, Want, check_key};
+use std::sync::Arc;
 use std::time::Duration;
 
 fn check_keys(keys: &[&str]) -> Result<(), Error> {
@@ -76,6 +80,37 @@ impl RedisCache {
     }
 }
 
+impl RedisCache {
+    /// The number first, then each key in one step, and when all of it is done it is told.
+    async fn invalidate_on<I: Io>(&self, io: &I, what: &Invalidation<'_>) -> Result<Invalidated, Error> {
+        what.check()?;
+        let topology = self.topology();
+        let sequence = scripts::next(what.names, what.seen).on(topology, io).await?;
+        let mut removed = 0;
+        for some in what.keys.chunks(BATCH) {
+            removed += if topology.splits_keys() && some.len() > 1 {
+                let each: Vec<_> =
+                    some.iter().map(|key| scripts::bury(&[key], sequence, what.keep).in_full()).collect();
+                topology.run_all(io, &each).await?.into_iter().sum()
+            } else {
+                scripts::bury(some, sequence, what.keep).on(topology, io).await?
+            };
+        }
+        for message in bus::messages(what, sequence)? {
+            topology.run(io, &scripts::publish(&self.channel(), &message)).await?;
+        }
+        Ok(Invalidated { sequence, removed })
+    }
+
+    fn channel(&self) -> String {
+        bus::channel(self.inner.database)
+    }
+
+    fn run_script<T>(&self, run: Run<'_, T>) -> Result<T, Error> {
+        ready(run.on(self.topology(), &Blocking))
+    }
+}
+
 /// Waits as a task where there is a runtime, else with the thread.
 #[cfg(feature = "redis-tokio")]
 macro_rules! on_the_runtime {
@@ -98,6 +133,10 @@ impl RedisCache {
     async fn run_async<T>(&self, operation: Operation<'_, T>) -> Result<T, Error> {
         on_the_runtime!(|io| self.topology().run(io, &operation))
     }
+
+    async fn run_script_async<T>(&self, run: Run<'_, T>) -> Result<T, Error> {
+        on_the_runtime!(|io| run.on(self.topology(), io))
+    }
 }
 
 impl Cache for RedisCache {
@@ -108,6 +147,8 @@ impl Cache for RedisCache {
         capabilities.scan = true;
         capabilities.increment = true;
         capabilities.touch = true;
+        capabilities.conditional = true;
+        capabilities.bus = true;
         capabilities.native_async = cfg!(feature = "redis-tokio");
         capabilities.bounded = true;
         capabilities
@@ -176,6 +217,38 @@ impl Cache for RedisCache {
 
     fn clear(&self, prefix: &str) -> Result<u64, Error> {
         ready(self.clear_on(&Blocking, prefix))
+    }
+
+    fn invalidate(&self, what: &Invalidation<'_>) -> Result<Invalidated, Error> {
+        ready(self.invalidate_on(&Blocking, what))
+    }
+
+    fn store(&self, key: &str, bytes: &[u8], timeout: Option<Duration>, since: u64) -> Result<Stored, Error> {
+        check_key(key)?;
+        self.run_script(scripts::store(key, bytes, timeout, since))
+    }
+
+    fn records(&self, names: &[&str], seen: u64) -> Result<Records, Error> {
+        check_records(names, seen)?;
+        self.run_script(scripts::records(names, seen))
+    }
+
+    fn remove_if(&self, key: &str, bytes: &[u8]) -> Result<bool, Error> {
+        check_key(key)?;
+        self.run_script(scripts::remove_if(key, bytes))
+    }
+
+    fn touch_if(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
+        check_key(key)?;
+        self.run_script(scripts::touch_if(key, bytes, timeout))
+    }
+
+    fn subscribe(&self, listener: Arc<dyn Listener>) -> Result<Option<Subscription>, Error> {
+        self.listen_for(listener).map(Some)
+    }
+
+    fn publish(&self, message: &[u8]) -> Result<(), Error> {
+        self.run(&scripts::publish(&self.channel(), message))
     }
 
     #[cfg(feature = "redis-tokio")]
@@ -285,5 +358,58 @@ impl Cache for RedisCache {
     #[cfg(feature = "redis-tokio")]
     fn clear_async<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<u64, Error>> {
         Box::pin(async move { on_the_runtime!(|io| self.clear_on(io, prefix)) })
+    }
+
+    #[cfg(feature = "redis-tokio")]
+    fn invalidate_async<'a>(&'a self, what: &'a Invalidation<'a>) -> BoxFuture<'a, Result<Invalidated, Error>> {
+        Box::pin(async move { on_the_runtime!(|io| self.invalidate_on(io, what)) })
+    }
+
+    #[cfg(feature = "redis-tokio")]
+    fn store_async<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: &'a [u8],
+        timeout: Option<Duration>,
+        since: u64,
+    ) -> BoxFuture<'a, Result<Stored, Error>> {
+        Box::pin(async move {
+            check_key(key)?;
+            self.run_script_async(scripts::store(key, bytes, timeout, since)).await
+        })
+    }
+
+    #[cfg(feature = "redis-tokio")]
+    fn records_async<'a>(&'a self, names: &'a [&'a str], seen: u64) -> BoxFuture<'a, Result<Records, Error>> {
+        Box::pin(async move {
+            check_records(names, seen)?;
+            self.run_script_async(scripts::records(names, seen)).await
+        })
+    }
+
+    #[cfg(feature = "redis-tokio")]
+    fn remove_if_async<'a>(&'a self, key: &'a str, bytes: &'a [u8]) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move {
+            check_key(key)?;
+            self.run_script_async(scripts::remove_if(key, bytes)).await
+        })
+    }
+
+    #[cfg(feature = "redis-tokio")]
+    fn touch_if_async<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: &'a [u8],
+        timeout: Option<Duration>,
+    ) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move {
+            check_key(key)?;
+            self.run_script_async(scripts::touch_if(key, bytes, timeout)).await
+        })
+    }
+
+    #[cfg(feature = "redis-tokio")]
+    fn publish_async<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move { self.run_async(scripts::publish(&self.channel(), message)).await })
     }
 }

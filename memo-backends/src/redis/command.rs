@@ -71,7 +71,7 @@ pub(super) struct Operation<'a, T> {
 pub(super) struct Nonsense;
 
 /// Whole milliseconds, rounded up: never zero, and never less than was asked for.
-fn millis(timeout: Duration) -> u64 {
+pub(super) fn millis(timeout: Duration) -> u64 {
     let millis = timeout.as_nanos().div_ceil(1_000_000);
     u64::try_from(millis).unwrap_or(u64::MAX).clamp(1, LONGEST_MILLIS)
 }
@@ -107,11 +107,11 @@ fn transaction_results(mut replies: Vec<Value>) -> Result<[Value; 2], Nonsense> 
     replies.pop().map_or(Err(Nonsense), array)?.try_into().map_err(|_| Nonsense)
 }
 
-fn array(value: Value) -> Result<Vec<Value>, Nonsense> {
+pub(super) fn array(value: Value) -> Result<Vec<Value>, Nonsense> {
     if let Value::Array(values) = value { Ok(values) } else { Err(Nonsense) }
 }
 
-fn bytes(value: Value) -> Result<Option<Vec<u8>>, Nonsense> {
+pub(super) fn bytes(value: Value) -> Result<Option<Vec<u8>>, Nonsense> {
     match value {
         Value::Nil => Ok(None),
         Value::BulkString(bytes) => Ok(Some(bytes)),
@@ -119,11 +119,11 @@ fn bytes(value: Value) -> Result<Option<Vec<u8>>, Nonsense> {
     }
 }
 
-fn only(mut replies: Vec<Value>) -> Result<Value, Nonsense> {
+pub(super) fn only(mut replies: Vec<Value>) -> Result<Value, Nonsense> {
     if replies.len() == 1 { replies.pop().ok_or(Nonsense) } else { Err(Nonsense) }
 }
 
-fn number(value: &Value) -> Result<i64, Nonsense> {
+pub(super) fn number(value: &Value) -> Result<i64, Nonsense> {
     if let Value::Int(number) = value { Ok(*number) } else { Err(Nonsense) }
 }
 

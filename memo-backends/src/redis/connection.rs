@@ -71,6 +71,11 @@ impl Connection {
         Ok(())
     }
 
+    /// What ends a wait of this connection on another thread, if the system lets us.
+    pub(super) fn hang_up(&self) -> Option<Box<dyn Fn() + Send>> {
+        self.stream.hang_up().ok()
+    }
+
     pub(super) fn send(&mut self, packed: &[u8]) -> io::Result<()> {
         self.stream.write_all(packed)?;
         self.stream.flush()

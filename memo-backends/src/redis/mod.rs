@@ -3,6 +3,7 @@
 mod abandoned;
 mod address;
 mod blocking;
+mod bus;
 mod cache;
 mod cluster;
 mod command;
@@ -13,6 +14,7 @@ mod error;
 mod handshake;
 mod io;
 mod node;
+mod scripts;
 mod sentinel;
 mod slots;
 mod stream;

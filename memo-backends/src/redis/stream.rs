@@ -5,7 +5,7 @@ use super::deadline::Deadline;
 use super::error::Failure;
 use super::tls::Tls;
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs as _};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -34,6 +34,25 @@ impl Stream {
             Some(tls) => connect_tls(tcp, host, tls, end),
             #[cfg(not(feature = "redis-tls"))]
             Some(tls) => match *tls {},
+        }
+    }
+
+    /// What ends whatever waits on the stream, and the stream.
+    pub(super) fn hang_up(&self) -> io::Result<Box<dyn Fn() + Send>> {
+        // Where there is nothing left to shut down there is nothing to do.
+        let of_tcp = |tcp: &TcpStream| -> io::Result<Box<dyn Fn() + Send>> {
+            let tcp = tcp.try_clone()?;
+            Ok(Box::new(move || drop(tcp.shutdown(Shutdown::Both))))
+        };
+        match self {
+            Stream::Tcp(tcp) => of_tcp(tcp),
+            #[cfg(unix)]
+            Stream::Unix(socket) => {
+                let socket = socket.try_clone()?;
+                Ok(Box::new(move || drop(socket.shutdown(Shutdown::Both))))
+            }
+            #[cfg(feature = "redis-tls")]
+            Stream::Tls(stream) => of_tcp(stream.get_ref()),
         }
     }
 

@@ -1,27 +1,26 @@
 //! A connection of its own that listens to channels.
 //!
 //! It is blocking in every build: whoever listens does so on a thread of its own, for as long as the cache lives. When
-//! it fails, [`RedisCache::subscribe`] opens the next one, to another server if that is the one to listen at by then.
+//! it fails, [`RedisCache::listen`] opens the next one, to another server if that is the one to listen at by then.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "for those who listen"))]
-
-use super::RedisCache;
 use super::command::Commands;
 use super::connection::Connection;
 use super::deadline::Deadline;
 use super::error::{Doing, Failure, Lost, Object, server_error};
 use super::io::{Blocking, ready};
 use super::node::Node;
+use super::{Inner, RedisCache};
 use memo_core::Error;
 use redis::Value;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 const LISTENING: Doing<'static> = Doing { verb: "listening at", object: Object::Server };
 
 /// A connection that listens.
-pub(super) struct Subscription {
-    cache: RedisCache,
+pub(super) struct Listening {
+    /// Listening is no reason for the cache to live.
+    cache: Weak<Inner>,
     node: Arc<Node>,
     connection: Connection,
     /// A PING was sent, and nothing came since.
@@ -38,13 +37,13 @@ pub(super) struct Message {
 impl RedisCache {
     /// Connects and listens to these channels, at least one, when it returns: at the server, at the master, or at any
     /// master of a cluster, whose nodes pass on to each other what is published at one of them.
-    pub(super) fn subscribe(&self, channels: &[&str]) -> Result<Subscription, Error> {
+    pub(super) fn listen(&self, channels: &[&str]) -> Result<Listening, Error> {
         let topology = self.topology();
         let fail = |lost: Lost| lost.into_error(&LISTENING, &topology.address);
         let node = ready(topology.listening_post(&Blocking)).map_err(fail)?;
         let opened = open(&node, channels).map_err(|failure| Lost::new(failure, false, &node));
         match opened {
-            Ok(connection) => Ok(Subscription { cache: self.clone(), node, connection, asked: false }),
+            Ok(connection) => Ok(Listening { cache: Arc::downgrade(&self.inner), node, connection, asked: false }),
             Err(lost) => {
                 ready(topology.post_failed(&Blocking, &node));
                 Err(fail(lost))
@@ -69,19 +68,26 @@ fn open(node: &Node, channels: &[&str]) -> Result<Connection, Failure> {
     }
 }
 
-impl Subscription {
+impl Listening {
+    /// What ends a [`next`](Listening::next) that waits on another thread, if the system lets us.
+    pub(super) fn hang_up(&self) -> Option<Box<dyn Fn() + Send>> {
+        self.connection.hang_up()
+    }
+
     /// The next message, or `None` if none came within `time`.
     ///
     /// # Errors
     ///
-    /// The connection is lost: whatever was published from now on until the next [`subscribe`](RedisCache::subscribe)
+    /// The connection is lost: whatever was published from now on until the next [`listen`](RedisCache::listen)
     /// returned is missed. That is also so where the server was asked for a sign of life at the end of one call without
     /// messages and has not given one by the end of the next; so choose a `time` within which it must answer.
     pub(super) fn next(&mut self, time: Duration) -> Result<Option<Message>, Error> {
         let message = self.receive(Deadline::after(time));
         message.map_err(|failure| {
-            ready(self.cache.topology().post_failed(&Blocking, &self.node));
-            Lost::new(failure, false, &self.node).into_error(&LISTENING, &self.cache.topology().address)
+            if let Some(inner) = self.cache.upgrade() {
+                ready(inner.topology.post_failed(&Blocking, &self.node));
+            }
+            Lost::new(failure, false, &self.node).into_error(&LISTENING, "")
         })
     }
 

@@ -87,8 +87,21 @@ impl Topology {
 
     /// Runs an operation where it belongs, and says what its replies mean.
     pub(super) async fn run<T, I: Io>(&self, io: &I, operation: &Operation<'_, T>) -> Result<T, Error> {
-        let replies = self.send(io, operation).await;
-        self.told(operation, replies)
+        let result = self.attempt(io, operation).await;
+        result.map_err(|lost| lost.into_error(&operation.doing, &self.address))
+    }
+
+    /// As [`run`](Topology::run), for who can do something about a failure. A refusal is the operation's failure.
+    pub(super) async fn attempt<T, I: Io>(&self, io: &I, operation: &Operation<'_, T>) -> Result<T, Lost> {
+        let replies = self.send(io, operation).await?;
+        let failure = match server_error(&replies) {
+            Some(error) => Failure::Reported(error.clone().into()),
+            None => match (operation.parse)(replies) {
+                Ok(value) => return Ok(value),
+                Err(Nonsense) => Failure::Nonsense,
+            },
+        };
+        Err(failure.into())
     }
 
     /// Sends an operation where it belongs; its replies, a refusal among them.
@@ -100,22 +113,6 @@ impl Topology {
             Servers::Sentinel(sentinels) => sentinels.send(io, request, end).await,
             Servers::Cluster(cluster) => cluster.send(io, operation.place, request, end).await,
         }
-    }
-
-    /// What replies mean; a refusal is the operation's failure.
-    fn told<T>(&self, operation: &Operation<'_, T>, replies: Result<Vec<Value>, Lost>) -> Result<T, Error> {
-        replies
-            .and_then(|replies| {
-                let failure = match server_error(&replies) {
-                    Some(error) => Failure::Reported(error.clone().into()),
-                    None => match (operation.parse)(replies) {
-                        Ok(value) => return Ok(value),
-                        Err(Nonsense) => Failure::Nonsense,
-                    },
-                };
-                Err(failure.into())
-            })
-            .map_err(|lost| lost.into_error(&operation.doing, &self.address))
     }
 
     /// Runs many operations of one command each, those of one node in one request; what they gave, in order.

@@ -31,7 +31,8 @@ pub trait Listener: Send + Sync + 'static {
     fn message(&self, bytes: &[u8]);
 }
 
-/// Ends with its drop: after that the listener is called no more, save by a call that is dropping it.
+/// Ends with its drop: after that the listener is called no more, save by a call that is dropping it. The drop waits for a
+/// call that is under way, so hold no lock then that the listener takes.
 #[must_use = "a subscription ends when it is dropped"]
 pub struct Subscription {
     _ends_with_its_drop: Box<dyn Any + Send + Sync>,

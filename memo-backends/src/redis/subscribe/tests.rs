@@ -4,7 +4,7 @@
 #[path = "../../../tests/support/mod.rs"]
 mod support;
 
-use super::{Message, Subscription};
+use super::{Listening, Message};
 use crate::RedisCache;
 use redis::Connection;
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn publish(admin: &mut Connection, channel: &str, payload: &str) {
 }
 
 /// What is published is received, in order, and nothing else.
-fn hears(subscription: &mut Subscription, admin: &mut Connection) {
+fn hears(subscription: &mut Listening, admin: &mut Connection) {
     for payload in ["first", "second"] {
         publish(admin, "memo:other", "unheard");
         publish(admin, "memo:bus:2", payload);
@@ -34,8 +34,8 @@ fn hears(subscription: &mut Subscription, admin: &mut Connection) {
     assert_eq!(subscription.next(WAIT).unwrap().unwrap().payload, b"third");
 }
 
-fn listen(cache: &RedisCache) -> Subscription {
-    cache.subscribe(&["memo:bus:1", "memo:bus:2"]).unwrap()
+fn listen(cache: &RedisCache) -> Listening {
+    cache.listen(&["memo:bus:1", "memo:bus:2"]).unwrap()
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn at_a_single_server_also_after_it_came_back() {
 
     server.stop();
     assert!(subscription.next(WAIT).unwrap_err().is_retryable());
-    assert!(cache.subscribe(&["memo:bus:1"]).is_err_and(|error| error.is_retryable()));
+    assert!(cache.listen(&["memo:bus:1"]).is_err_and(|error| error.is_retryable()));
     server.restart().unwrap();
     hears(&mut listen(&cache), &mut admin(&server));
 }
@@ -74,7 +74,7 @@ fn on_a_socket_as_a_user() {
     let url = format!("unix://{}/redis.sock?user=memo&pass=geheim", server.folder().display());
     let cache = RedisCache::builder(url).build().unwrap();
     hears(&mut listen(&cache), &mut admin(&server));
-    let error = cache.subscribe(&["others"]).err().unwrap();
+    let error = cache.listen(&["others"]).err().unwrap();
     assert_eq!(error.kind(), memo_core::ErrorKind::Config, "{error:?}");
 }
 
@@ -98,7 +98,7 @@ fn at_the_master_that_the_sentinels_name() {
     assert!(subscription.next(WAIT).is_err());
     let mut again = None;
     assert!(eventually(|| {
-        again = cache.subscribe(&["memo:bus:1", "memo:bus:2"]).ok();
+        again = cache.listen(&["memo:bus:1", "memo:bus:2"]).ok();
         again.is_some()
     }));
     hears(&mut again.unwrap(), &mut admin(&watched.servers[1]));
@@ -121,7 +121,7 @@ fn at_any_node_of_a_cluster() {
     assert!(subscription.next(WAIT).is_err());
     let mut again = None;
     assert!(eventually(|| {
-        again = cache.subscribe(&["memo:bus:1", "memo:bus:2"]).ok();
+        again = cache.listen(&["memo:bus:1", "memo:bus:2"]).ok();
         again.is_some()
     }));
     hears(&mut again.unwrap(), &mut cluster.admin((node + 1) % 3));

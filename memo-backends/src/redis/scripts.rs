@@ -1,0 +1,392 @@
+//! Scripts: what must happen in one step on the server, and how it is asked for.
+//!
+//! The numbers of invalidations are one sorted set, so that they live and die together: the member `s` is the sequence,
+//! `f` the floor, `n` and a name the record of that name. A tombstone is a key of its own in the slot of its entry, and
+//! holds the number in decimal.
+
+use super::command::{Commands, Effect, Nonsense, Operation, Place, array, bytes, millis, number, only};
+use super::error::{Doing, Failure, Lost, Object};
+use super::io::Io;
+use super::slots::slot_of;
+use super::topology::Topology;
+use memo_core::bus::Snapshot;
+use memo_core::invalidation::{Records, Stored};
+use redis::{Cmd, ServerErrorKind, Value};
+use std::borrow::Cow;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+/// The sorted set.
+const NUMBERS: &str = "memo!numbers";
+/// Names whose records are kept.
+const MOST_NAMES: usize = 16_384;
+
+/// A script, and the name the server knows it by once it has run it.
+pub(super) struct Script {
+    text: &'static str,
+    hash: LazyLock<String>,
+}
+
+macro_rules! script {
+    ($(#[$doc:meta])* $name:ident, $text:literal) => {
+        $(#[$doc])*
+        static $name: Script =
+            Script { text: $text, hash: LazyLock::new(|| redis::Script::new($text).get_hash().to_owned()) };
+    };
+}
+
+script!(
+    /// The next number, recorded for the names. Where there are too many names, the older half goes and the floor takes
+    /// its place.
+    NEXT,
+    r"
+local key, seen, most = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
+local sequence = tonumber(redis.call('ZSCORE', key, 's') or '0')
+if sequence < seen then
+  sequence = seen + 1
+  redis.call('ZADD', key, sequence, 'f')
+else
+  sequence = sequence + 1
+end
+redis.call('ZADD', key, sequence, 's')
+for i = 3, #ARGV do
+  redis.call('ZADD', key, sequence, 'n' .. ARGV[i])
+end
+local count = redis.call('ZCARD', key)
+if count > most + 2 then
+  local middle = math.floor(count / 2)
+  local highest = tonumber(redis.call('ZRANGE', key, middle, middle, 'WITHSCORES')[2])
+  local floor = tonumber(redis.call('ZSCORE', key, 'f') or '0')
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', highest)
+  redis.call('ZADD', key, math.max(highest, floor), 'f')
+  redis.call('ZADD', key, sequence, 's')
+end
+return sequence
+"
+);
+
+script!(
+    /// The sequence, and the number of each name.
+    RECORDS,
+    r"
+local key, seen = KEYS[1], tonumber(ARGV[1])
+local sequence = tonumber(redis.call('ZSCORE', key, 's') or '0')
+if sequence < seen then
+  sequence = seen + 1
+  redis.call('ZADD', key, sequence, 's', sequence, 'f')
+end
+local floor = tonumber(redis.call('ZSCORE', key, 'f') or '0')
+local found = {sequence}
+for i = 2, #ARGV do
+  found[i] = math.max(floor, tonumber(redis.call('ZSCORE', key, 'n' .. ARGV[i]) or '0'))
+end
+return found
+"
+);
+
+script!(
+    /// Drops entries, each of which leaves a tombstone; how many were there. A tombstone of a higher number stays, for
+    /// the longer of both times.
+    BURY,
+    r"
+local number, keep, removed = tonumber(ARGV[1]), tonumber(ARGV[2]), 0
+for i = 1, #KEYS, 2 do
+  local found = tonumber(redis.call('GET', KEYS[i + 1]) or '0') or 0
+  local left = redis.call('PTTL', KEYS[i + 1])
+  if found < number then
+    redis.call('SET', KEYS[i + 1], ARGV[1], 'PX', math.max(keep, left))
+  elseif left < keep then
+    redis.call('PEXPIRE', KEYS[i + 1], keep)
+  end
+  removed = removed + redis.call('UNLINK', KEYS[i])
+end
+return removed
+"
+);
+
+script!(
+    /// Stores unless there is a newer tombstone, whose number it returns then.
+    STORE,
+    r"
+local found = tonumber(redis.call('GET', KEYS[2]) or '0') or 0
+if found > tonumber(ARGV[2]) then
+  return found
+end
+if ARGV[3] then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+else
+  redis.call('SET', KEYS[1], ARGV[1])
+end
+return 0
+"
+);
+
+script!(
+    REMOVE_IF,
+    r"
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  return redis.call('UNLINK', KEYS[1])
+end
+return 0
+"
+);
+
+script!(
+    TOUCH_IF,
+    r"
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return 0
+end
+if ARGV[2] then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+else
+  redis.call('PERSIST', KEYS[1])
+end
+return 1
+"
+);
+
+/// One run of a script.
+pub(super) struct Run<'a, T> {
+    script: &'static Script,
+    /// EVALSHA, the script's name, the number of keys, the keys, the arguments.
+    by_name: Cmd,
+    doing: Doing<'a>,
+    place: Place<'a>,
+    effect: Effect,
+    parse: fn(Vec<Value>) -> Result<T, Nonsense>,
+}
+
+impl<'a, T> Run<'a, T> {
+    /// With room for so many bytes of arguments.
+    fn new(
+        script: &'static Script,
+        keys: &[&str],
+        bytes: usize,
+        (doing, place, effect): (Doing<'a>, Place<'a>, Effect),
+        parse: fn(Vec<Value>) -> Result<T, Nonsense>,
+    ) -> Self {
+        let keys_bytes: usize = keys.iter().map(|key| key.len()).sum();
+        let mut by_name = Cmd::with_capacity(keys.len() + 8, keys_bytes + bytes + 128);
+        by_name.arg("EVALSHA").arg(&*script.hash).arg(keys.len()).arg(keys);
+        Run { script, by_name, doing, place, effect, parse }
+    }
+
+    fn operation(&self, command: Cmd) -> Operation<'a, T> {
+        let Run { doing, place, effect, parse, .. } = *self;
+        Operation { doing, place, commands: Commands::One(command), effect, parse }
+    }
+
+    /// With the text of the script: for several that go out together, where it would be late to learn that the server
+    /// does not know it.
+    pub(super) fn in_full(&self) -> Operation<'a, T> {
+        let mut command = redis::cmd("EVAL");
+        command.arg(self.script.text);
+        for argument in self.by_name.args_iter().skip(2) {
+            if let redis::Arg::Simple(bytes) = argument {
+                command.arg(bytes);
+            }
+        }
+        self.operation(command)
+    }
+
+    /// By the name of the script, and only where the server has forgotten it with its text.
+    pub(super) async fn on<I: Io>(mut self, topology: &Topology, io: &I) -> Result<T, memo_core::Error> {
+        let by_name = std::mem::take(&mut self.by_name);
+        let by_name = self.operation(by_name);
+        match topology.attempt(io, &by_name).await {
+            Err(lost) if is_unknown(&lost) => {
+                if let Commands::One(command) = by_name.commands {
+                    self.by_name = command;
+                }
+                topology.run(io, &self.in_full()).await
+            }
+            result => result.map_err(|lost| lost.into_error(&self.doing, &topology.address)),
+        }
+    }
+}
+
+/// The server does not know the script, and has done nothing.
+fn is_unknown(lost: &Lost) -> bool {
+    matches!(&lost.failure, Failure::Reported(error)
+        if error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoScript))
+}
+
+/// The key of an entry's tombstone, in the same slot as the entry's: both have the same `{hash tag}`, or the tombstone's
+/// is the whole of the entry's key.
+pub(super) fn tombstone_key(key: &str) -> String {
+    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
+    match tag.filter(|tag| !tag.is_empty()) {
+        Some(tag) => format!("memo!t:{{{tag}}}:{key}"),
+        None if !key.contains('}') => format!("memo!t:{{{key}}}"),
+        None => {
+            // Such a key can't be within a tag. Of these numbers one in 16,384 has its slot; all slots have some.
+            let slot = slot_of(key);
+            let number = (0..1_000_000).find(|number: &u32| slot_of(&number.to_string()) == slot).unwrap_or(0);
+            format!("memo!t:{{{number}}}:{key}")
+        }
+    }
+}
+
+fn numbers(verb: &'static str) -> Doing<'static> {
+    Doing { verb, object: Object::Key(NUMBERS) }
+}
+
+fn unsigned(value: &Value) -> Result<u64, Nonsense> {
+    u64::try_from(number(value)?).map_err(|_| Nonsense)
+}
+
+fn truth(replies: Vec<Value>) -> Result<bool, Nonsense> {
+    Ok(number(&only(replies)?)? == 1)
+}
+
+/// The next number of the sequence. Twice is a number that nobody needs.
+pub(super) fn next(names: &[&str], seen: u64) -> Run<'static, u64> {
+    let doing = numbers("counting invalidations in");
+    let how = (doing, Place::OwnerOf(NUMBERS), Effect::Repeatable);
+    let mut run = Run::new(&NEXT, &[NUMBERS], 0, how, |replies| unsigned(&only(replies)?));
+    run.by_name.arg(seen).arg(MOST_NAMES).arg(names);
+    run
+}
+
+pub(super) fn records(names: &[&str], seen: u64) -> Run<'static, Records> {
+    let doing = numbers("reading the records in");
+    let how = (doing, Place::OwnerOf(NUMBERS), Effect::Repeatable);
+    let mut run = Run::new(&RECORDS, &[NUMBERS], 0, how, |replies| {
+        let found = array(only(replies)?)?;
+        let found: Vec<u64> = found.iter().map(unsigned).collect::<Result<_, _>>()?;
+        let (sequence, numbers) = found.split_first().ok_or(Nonsense)?;
+        Ok(Records { sequence: *sequence, numbers: numbers.to_vec() })
+    });
+    run.by_name.arg(seen).arg(names);
+    run
+}
+
+/// Of keys of one slot, or of any where there are no slots.
+pub(super) fn bury<'a>(keys: &[&'a str], sequence: u64, keep: Duration) -> Run<'a, u64> {
+    let tombstones: Vec<String> = keys.iter().map(|key| tombstone_key(key)).collect();
+    let pairs: Vec<&str> = keys.iter().zip(&tombstones).flat_map(|(key, tombstone)| [*key, tombstone]).collect();
+    let (doing, place) = match keys {
+        [key] => (Doing { verb: "invalidating", object: Object::Key(key) }, Place::OwnerOf(key)),
+        _ => (Doing { verb: "invalidating", object: Object::Keys(keys.len()) }, Place::Any),
+    };
+    let mut run = Run::new(&BURY, &pairs, 0, (doing, place, Effect::Once), |replies| unsigned(&only(replies)?));
+    run.by_name.arg(sequence).arg(millis(keep));
+    run
+}
+
+pub(super) fn store<'a>(key: &'a str, bytes: &[u8], timeout: Option<Duration>, since: u64) -> Run<'a, Stored> {
+    let doing = Doing { verb: "storing", object: Object::Key(key) };
+    let keys = [key, &tombstone_key(key)];
+    let how = (doing, Place::OwnerOf(key), Effect::Repeatable);
+    let mut run = Run::new(&STORE, &keys, bytes.len(), how, |replies| {
+        Ok(match unsigned(&only(replies)?)? {
+            0 => Stored::Stored,
+            sequence => Stored::Refused { sequence },
+        })
+    });
+    run.by_name.arg(bytes).arg(since).arg(timeout.map(millis));
+    run
+}
+
+pub(super) fn remove_if<'a>(key: &'a str, bytes: &[u8]) -> Run<'a, bool> {
+    let doing = Doing { verb: "removing", object: Object::Key(key) };
+    let mut run = Run::new(&REMOVE_IF, &[key], bytes.len(), (doing, Place::OwnerOf(key), Effect::Once), truth);
+    run.by_name.arg(bytes);
+    run
+}
+
+pub(super) fn touch_if<'a>(key: &'a str, bytes: &[u8], timeout: Option<Duration>) -> Run<'a, bool> {
+    let doing = Doing { verb: "touching", object: Object::Key(key) };
+    let how = (doing, Place::OwnerOf(key), Effect::Repeatable);
+    let mut run = Run::new(&TOUCH_IF, &[key], bytes.len(), how, truth);
+    run.by_name.arg(bytes).arg(timeout.map(millis));
+    run
+}
+
+/// All that is recorded.
+pub(super) fn snapshot() -> Operation<'static, Snapshot> {
+    let mut range = redis::cmd("ZRANGE");
+    range.arg(NUMBERS).arg(0).arg(-1).arg("WITHSCORES");
+    Operation {
+        doing: numbers("reading the records in"),
+        place: Place::OwnerOf(NUMBERS),
+        commands: Commands::One(range),
+        effect: Effect::Read,
+        parse: |replies| {
+            let mut all = Snapshot::default();
+            let mut flat = array(only(replies)?)?.into_iter().map(|value| text(value));
+            while let (Some(member), Some(score)) = (flat.next(), flat.next()) {
+                let (member, number) = (member?, score?.parse().map_err(|_| Nonsense)?);
+                match &*member {
+                    "s" => all.sequence = number,
+                    "f" => all.floor = number,
+                    _ => {
+                        let name = member.strip_prefix('n').ok_or(Nonsense)?;
+                        all.records.push((name.to_owned(), number));
+                    }
+                }
+            }
+            Ok(all)
+        },
+    }
+}
+
+fn text(value: Value) -> Result<Cow<'static, str>, Nonsense> {
+    let bytes = bytes(value)?.ok_or(Nonsense)?;
+    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| Nonsense)
+}
+
+pub(super) fn publish<'a>(channel: &str, message: &[u8]) -> Operation<'a, ()> {
+    let mut publish = Cmd::with_capacity(3, message.len() + 64);
+    publish.arg("PUBLISH").arg(channel).arg(message);
+    Operation {
+        doing: Doing { verb: "publishing on", object: Object::Server },
+        place: Place::Any,
+        commands: Commands::One(publish),
+        // Who hears it twice has nothing to do the second time.
+        effect: Effect::Repeatable,
+        parse: |replies| number(&only(replies)?).map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn a_tombstone_has_the_slot_of_its_entry_and_a_name_of_its_own() {
+        let keys = [
+            "memo:shop/price:0:12",
+            "a",
+            "{a}",
+            "{a}b",
+            "b{a}",
+            "{}",
+            "{}a",
+            "a}b",
+            "}{",
+            "}{a}",
+            "{{a}",
+            "{a",
+            "a{",
+            "{a}{b}",
+            "{a{b}",
+            "x{a}:y",
+            "x{}{a}",
+            "0",
+            "{0}",
+            "{a}:{a}",
+            "ä}{",
+            "} ",
+        ];
+        let mut names = HashSet::new();
+        for key in keys {
+            let tombstone = tombstone_key(key);
+            assert_eq!(slot_of(&tombstone), slot_of(key), "{key} and {tombstone}");
+            assert!(memo_core::is_reserved(&tombstone));
+            assert!(names.insert(tombstone), "{key}");
+        }
+    }
+}
