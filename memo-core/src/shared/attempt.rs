@@ -88,7 +88,7 @@ impl Linked {
             self.through_many("clearing", prefix.as_str(), I::clear(&*self.cache, prefix.as_str()), CLEAR).await;
         match &cleared {
             Ok(_) => self.owed.settle_function(prefix.as_str(), before),
-            Err(error) if may_succeed_later(error) => {
+            Err(error) if may_succeed_later(error) && self.cache.capabilities().scan => {
                 self.owed.add_function(prefix.as_str(), until);
                 self.recovery.start(&self.link);
                 return Err(self.owing(prefix.as_str(), error, true));
