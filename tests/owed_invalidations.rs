@@ -241,12 +241,25 @@ fn refusing(_n: u32) -> u32 {
 }
 
 #[test]
-fn what_can_never_succeed_is_not_queued() {
+fn what_can_never_succeed_is_not_queued_or_given_up() {
+    let clock = MockClock::install();
     refusing(1);
-    REFUSING.inject(Fault::error(ErrorKind::Unsupported).on(Operation::Clear));
+    let unsupported = || Fault::error(ErrorKind::Unsupported).on(Operation::Clear);
+    REFUSING.inject(unsupported().times(1));
     let error = refusing::invalidate_all().unwrap_err();
     assert_eq!((error.kind(), health(&REFUSING).owed), (ErrorKind::Unsupported, 0));
     assert!(!error.to_string().contains("queued"), "{error}");
+    // It shows only when it is tried again.
+    REFUSING.inject(Fault::error(ErrorKind::Timeout).on(Operation::Clear).times(1));
+    is_queued(&refusing::invalidate_all().unwrap_err());
+    REFUSING.inject(unsupported());
+    eventually(&clock, || health(&REFUSING).owed == 0);
+    assert_eq!((health(&REFUSING).dropped, health(&REFUSING).applied_late), (1, 0));
+    // Credentials that are refused may be put right.
+    REFUSING.inject(Fault::error(ErrorKind::Config).on(Operation::Remove).times(1));
+    is_queued(&refusing::invalidate(1).unwrap_err());
+    eventually(&clock, || health(&REFUSING).owed == 0);
+    assert_eq!(health(&REFUSING).applied_late, 1);
 }
 
 cache!(REFRESHED);

@@ -182,13 +182,13 @@ impl Node {
 
     /// Whether nothing that it goes with was invalidated since its load began.
     #[inline(always)]
-    pub(super) fn is_valid(&self) -> bool {
+    pub(super) fn is_valid(self) -> bool {
         let Some(hot) = self.hot() else { return true };
         invalidations::is_latest(hot.checked.load(Ordering::Relaxed)) || self.check(hot)
     }
 
     #[cold]
-    fn check(&self, hot: &Hot) -> bool {
+    fn check(self, hot: &Hot) -> bool {
         let Some(marks) = self.rest().and_then(|rest| rest.marks.as_ref()) else { return true };
         let latest = invalidations::latest();
         let is_valid = marks.check();

@@ -77,8 +77,8 @@ impl Linked {
         let before = self.owed.now();
         let voided = self.void::<I>(prefix.as_str(), &function_name(prefix.as_str())).await;
         match &voided {
-            Ok(_) => self.owed.settle_function(prefix.as_str(), before),
-            Err(error) if may_succeed_later(error) => {
+            Ok(()) => self.owed.settle_function(prefix.as_str(), before),
+            Err(error) if may_succeed_later(error) && self.cache.capabilities().scan => {
                 self.owed.add_function(prefix.as_str(), until);
                 self.recovery.start(&self.link);
                 return Err(self.owing(prefix.as_str(), error, true));

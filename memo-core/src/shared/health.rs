@@ -20,7 +20,8 @@ pub struct Health {
     pub owed: u64,
     /// Invalidations that failed and were applied later.
     pub applied_late: u64,
-    /// Invalidations that failed and were given up, since whatever they were about had expired.
+    /// Invalidations that failed and were given up: whatever they were about had expired, or the cache can't do them, which
+    /// is an error event.
     pub dropped: u64,
 }
 

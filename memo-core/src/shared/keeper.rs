@@ -154,7 +154,9 @@ impl Wait {
 pub(super) fn woken(key: &str) {
     let waiting: Vec<_> = STATE.lock().waiting.iter().filter(|wait| &*wait.key == key).map(Arc::clone).collect();
     // Outside of the lock: a waker may poll its task in place.
-    waiting.iter().for_each(|wait| wait.wake(By::Message));
+    for wait in waiting {
+        wait.wake(By::Message);
+    }
 }
 
 fn run() {
@@ -172,7 +174,9 @@ fn run() {
         state.waiting.retain(|wait| wait.until > now);
         state.held.iter_mut().filter(|(at, _)| *at <= now).for_each(|(at, _)| *at = now + LEASE / 3);
         drop(state);
-        over.iter().for_each(|wait| wait.wake(By::Time));
+        for wait in over {
+            wait.wake(By::Time);
+        }
         // A backend that panics must not end this for all others.
         for term in dropped {
             let _ = catch_unwind(AssertUnwindSafe(|| term.give_back()));

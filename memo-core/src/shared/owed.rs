@@ -78,7 +78,7 @@ impl Owed {
         self.applied.load(Ordering::Relaxed)
     }
 
-    /// How many were given up, since what they were about had expired or the cache was gone.
+    /// How many were given up, since what they were about had expired, the cache was gone, or will never take them.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -169,6 +169,17 @@ impl Owed {
         });
     }
 
+    /// The cache will never take these.
+    pub(crate) fn give_up(&self, due: &Due) {
+        let mut queue = self.queue.lock();
+        due.each(|number| {
+            if queue.remove(number) {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        self.count.store(queue.by_number.len(), Ordering::Relaxed);
+    }
+
     /// The key was invalidated in the cache by someone who began when the next number was this.
     pub(crate) fn settle_key(&self, key: &str, before: Option<u64>) {
         let Some(before) = before else { return };
@@ -204,6 +215,10 @@ impl Owed {
 }
 
 impl Due {
+    pub(crate) fn is_several(&self) -> bool {
+        matches!(self, Due::Keys(keys) if keys.len() > 1)
+    }
+
     fn each(&self, mut tell: impl FnMut(u64)) {
         match self {
             Due::Keys(keys) => keys.iter().for_each(|(number, _)| tell(*number)),

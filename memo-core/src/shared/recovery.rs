@@ -115,8 +115,13 @@ fn attempt(link: &Link, cache: &dyn Cache, keys: usize) -> Result<(), Error> {
             tracing::info!(cache = cache.capabilities().name, taken, "invalidations that had failed are applied");
             Ok(())
         }
-        (Some(due), Err(error)) => {
+        (Some(due), Err(error)) if may_succeed_later(&error) || due.is_several() => {
             link.owed.put_off(&due);
+            Err(error)
+        }
+        (Some(due), Err(error)) => {
+            link.owed.give_up(&due);
+            tracing::error!(cache = cache.capabilities().name, "an invalidation that had failed is given up: {error}");
             Err(error)
         }
     }
@@ -128,7 +133,7 @@ fn invalidate(link: &Link, cache: &dyn Cache, keys: &[&str], names: &[&str]) -> 
     Ok(())
 }
 
-/// Whether an invalidation that failed so may succeed later.
+/// Whether an invalidation that failed so may succeed later: when the cache is back, has room, or takes our credentials.
 pub(super) fn may_succeed_later(error: &Error) -> bool {
-    is_down(error) || matches!(error.kind(), ErrorKind::Backend | ErrorKind::Full)
+    !matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Key | ErrorKind::Codec | ErrorKind::NotRegistered)
 }

@@ -19,7 +19,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
                 Some((_, key)) => (round > 0).then(|| Waiting::new(key, round - 1)),
                 None => return None,
             };
-            let Some((linked, key)) = self.door.place() else { return None };
+            let (linked, key) = self.door.place()?;
             match linked.lease::<I>(key).await {
                 Ok(Some(lease)) => {
                     self.lease = Some(Box::new(lease));

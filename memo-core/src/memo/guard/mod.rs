@@ -43,10 +43,10 @@ pub struct Guard<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     pub(super) asked: Asked,
     /// The latest invalidation when this load began.
     stamp: u64,
-    /// The latest invalidation that the shared level knew of when the body began; `None` before.
-    since: Option<u64>,
-    /// The tags that the body gave.
-    tags: Tags,
+    /// The latest invalidation that the shared level knew of when the body began; 0, which is safe, before.
+    since: u64,
+    /// The tags that the body gave. Boxed, since most have none and a guard moves.
+    tags: Option<Box<Tags>>,
     /// What the loaded value goes with, once that is known.
     marks: Option<Arc<Marks>>,
     /// The right to load, where one process of all loads.
@@ -81,7 +81,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     ) -> Self {
         let began = if O::ONCE { clock::now() } else { Tick::NEVER };
         let flight = Some(flight);
-        let (stamp, since, tags, marks) = (invalidations::latest(), None, Tags::default(), None);
+        let (stamp, since, tags, marks) = (invalidations::latest(), 0, None, None);
         Guard {
             function,
             memo,
@@ -140,7 +140,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     fn end_with(mut self, found: Shared<O::Value>) -> O::Return {
         shared_hit(self.function, &self.door, &found);
         let left = shorter(found.left, self.function.trusted_time());
-        self.tags.extend(&found.tags);
+        add_tags(&mut self.tags, &found.tags);
         let keeps = self.function.local && left != Some(Duration::ZERO);
         let marks = self.marks();
         context::inherit_from(marks.as_deref());
@@ -228,7 +228,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         let returned = poll_fn(|context| {
             let inside = mark.map(Mark::enter);
             let polled = body.as_mut().poll(context);
-            self.tags.extend(&inside.map(Inside::leave).unwrap_or_default());
+            add_tags(&mut self.tags, &inside.map(Inside::leave).unwrap_or_default());
             polled
         })
         .await;
@@ -238,14 +238,14 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     /// The body begins: what is invalidated from here on is newer than what it reads.
     pub(super) async fn begin<I: Io>(&mut self) {
         if D::SHARED && self.asked != Asked::Failed {
-            self.since = Some(self.door.since::<I>().await);
+            self.since = self.door.since::<I>().await;
         }
     }
 
     /// What the value that this load brought goes with.
     pub(super) fn marks(&mut self) -> Option<Arc<Marks>> {
         if self.marks.is_none() {
-            let mut tags = std::mem::take(&mut self.tags);
+            let mut tags = self.tags.take().map_or_else(Tags::default, |tags| *tags);
             self.door.add_tags(&mut tags);
             let names = self.door.names();
             self.marks = Marks::new(self.stamp, names.as_ref().map_or(&[], |names| names.as_slice()), tags);
@@ -277,7 +277,9 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     fn end_put(&mut self, value: &O::Value, mut entry: Option<Entry<O::Value>>) {
         let marks = self.marks();
-        entry.iter_mut().for_each(|entry| entry.marks.clone_from(&marks));
+        if let Some(entry) = &mut entry {
+            entry.marks.clone_from(&marks);
+        }
         if let Some(flight) = self.flight.take() {
             let ending = || Ending::Value(Arc::new(value.clone()), marks.clone());
             let finished =
@@ -347,7 +349,9 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         self.function.count_load(cost, !self.refreshes, O::is_error(&returned));
         let marks = self.marks();
         context::inherit_from(marks.as_deref());
-        entry.iter_mut().for_each(|entry| entry.marks.clone_from(&marks));
+        if let Some(entry) = &mut entry {
+            entry.marks.clone_from(&marks);
+        }
         if let Some(flight) = self.flight.take() {
             let keeps = entry.is_some();
             let ending = || match O::value(&returned) {
@@ -374,6 +378,12 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 }
 
+fn add_tags(all: &mut Option<Box<Tags>>, some: &Tags) {
+    if !some.is_empty() {
+        all.get_or_insert_default().extend(some);
+    }
+}
+
 /// A body that runs with the thread.
 struct Run {
     watch: Stopwatch,
@@ -386,9 +396,9 @@ impl Run {
     }
 
     /// How long it took. The tags it gave are added to others.
-    fn end(self, tags: &mut Tags) -> Duration {
+    fn end(self, tags: &mut Option<Box<Tags>>) -> Duration {
         let cost = self.watch.elapsed();
-        tags.extend(&self.inside.map(Inside::leave).unwrap_or_default());
+        add_tags(tags, &self.inside.map(Inside::leave).unwrap_or_default());
         cost
     }
 }

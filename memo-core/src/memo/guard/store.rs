@@ -80,7 +80,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     /// What the loaded value goes with in the shared level.
     pub(in crate::memo) fn lineage(&mut self) -> Lineage {
         let tags = self.marks().map(|marks| marks.tags().clone()).unwrap_or_default();
-        Lineage { since: self.since.unwrap_or(0), tags }
+        Lineage { since: self.since, tags }
     }
 
     /// Writes under the flight's announcement, so that whoever dooms this load waits for the write to be over and

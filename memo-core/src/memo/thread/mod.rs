@@ -271,6 +271,7 @@ pub struct Given<O: Outcome, K: Key> {
 }
 
 /// A value is to be stored for a call with these arguments.
+#[expect(clippy::needless_pass_by_value, reason = "as elsewhere: the expansion is the same")]
 pub fn put<T: ?Sized, O: Outcome, P: Parts, N: Notes>(
     function: &'static Function,
     instance: Instance<T>,
