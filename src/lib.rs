@@ -40,8 +40,14 @@
 #![cfg_attr(not(feature = "shared"), doc = "| `MemoryCache` | tests, and one bound over many functions | `shared` |")]
 #![cfg_attr(feature = "file", doc = "| [`FileCache`] | processes of one machine; a warm start | `file` |")]
 #![cfg_attr(not(feature = "file"), doc = "| `FileCache` | processes of one machine; a warm start | `file` |")]
-#![cfg_attr(feature = "redis", doc = "| [`RedisCache`] | a fleet, on Redis or Valkey | `redis`, `redis-tokio`, `redis-tls` |")]
-#![cfg_attr(not(feature = "redis"), doc = "| `RedisCache` | a fleet, on Redis or Valkey | `redis`, `redis-tokio`, `redis-tls` |")]
+#![cfg_attr(
+    feature = "redis",
+    doc = "| [`RedisCache`] | a fleet, on Redis or Valkey | `redis`, `redis-tokio`, `redis-tls` |"
+)]
+#![cfg_attr(
+    not(feature = "redis"),
+    doc = "| `RedisCache` | a fleet, on Redis or Valkey | `redis`, `redis-tokio`, `redis-tls` |"
+)]
 //!
 //! # Features
 //!

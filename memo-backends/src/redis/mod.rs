@@ -12,7 +12,10 @@ mod deadline;
 mod error;
 mod handshake;
 mod io;
+#[cfg(feature = "redis-tokio")]
+mod multiplexed;
 mod node;
+mod resp;
 mod sentinel;
 mod slots;
 mod stream;
