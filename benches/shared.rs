@@ -34,6 +34,9 @@ const BY_HAND: &str = "by hand";
 /// The file cache's keys, made beforehand, and its entries, undoubted.
 const BARE: &str = "the bare engine";
 
+/// The value's bytes, undecoded.
+const BARE_GET: &str = "the bare GET";
+
 /// Where the payload begins in what the file cache stores, see `docs/file-layout.md` and `docs/entry-format.md`.
 const PAYLOAD: usize = 8 + 66;
 
@@ -107,6 +110,16 @@ fn file_more_rows(id: u64) -> Vec<Row> {
     rows(id, 64)
 }
 
+/// Entries of a megabyte.
+const LARGE_ENTRIES: u64 = 16;
+const LARGE: usize = 1 << 20;
+
+#[memokit::cached(cache = "redis", local = false)]
+fn redis_large(id: u64) -> String {
+    LOADS.fetch_add(1, Ordering::Relaxed);
+    format!("{id} {}", "x".repeat(LARGE))
+}
+
 fn main() -> ExitCode {
     if !is_measuring() {
         println!("shared: nothing to see without measuring; run `cargo bench --bench shared`");
@@ -154,11 +167,9 @@ fn key_by_hand(id: u64) -> String {
     format!("page:{id}")
 }
 
-fn report(title: &str, measured: &Measured, bar: Option<f64>) {
+fn report(title: &str, measured: &Measured, bar: f64) {
     println!("\n### {title}\n\n{}", measured.table(&[BY_HAND]));
-    if let Some(bar) = bar {
-        println!("{}", measured.bar(MEMOKIT, BY_HAND, bar));
-    }
+    println!("{}", measured.bar(MEMOKIT, BY_HAND, bar));
 }
 
 fn all_hits(title: &str, before: u64) -> Result<(), String> {
@@ -264,7 +275,33 @@ fn sync_redis(url: &str) -> Result<(), Box<dyn Error>> {
     memokit::register("redis", std::sync::Arc::new(RedisCache::connect(url)?));
     let connection = Mutex::new(redis::Client::open(url)?.get_connection()?);
     sync_redis_of("100 B", &connection, redis_100)?;
-    sync_redis_of("10 KB", &connection, redis_10_000)
+    sync_redis_of("10 KB", &connection, redis_10_000)?;
+    large_redis(&connection)
+}
+
+/// Beside the bare `GET`, which decodes nothing.
+fn large_redis(connection: &Mutex<Connection>) -> Result<(), Box<dyn Error>> {
+    let key = |id| format!("large:{id}");
+    for id in 0..LARGE_ENTRIES {
+        let mut connection = connection.lock().expect("nobody panics with it");
+        redis::cmd("SET").arg(key(id)).arg(redis_large(id)).exec(&mut *connection)?;
+    }
+    let read = |id| -> Vec<u8> {
+        let mut connection = connection.lock().expect("nobody panics with it");
+        redis::cmd("GET").arg(key(id)).query(&mut *connection).expect("an answer")
+    };
+    let ids = |calls| (0..calls).map(|call| call % LARGE_ENTRIES);
+    let contenders = [
+        Contender::new(MEMOKIT, |_, calls| ids(calls).for_each(|id| drop(black_box(redis_large(id))))),
+        Contender::new(BARE_GET, |_, calls| ids(calls).for_each(|id| drop(black_box(read(id))))),
+    ];
+    let title = "Redis, a String of 1 MB";
+    let loads = LOADS.load(Ordering::Relaxed);
+    let measured = take_turns(&contenders, 1, ROUNDS);
+    all_hits(title, loads)?;
+    println!("\n### {title}\n\n{}", measured.table(&[BARE_GET]));
+    println!("{}", measured.bar(MEMOKIT, BARE_GET, 1.2));
+    Ok(())
 }
 
 fn sync_redis_of<const SIZE: usize>(
@@ -286,7 +323,7 @@ fn sync_redis_of<const SIZE: usize>(
     let loads = LOADS.load(Ordering::Relaxed);
     let measured = take_turns(&contenders, 1, ROUNDS);
     all_hits(&title, loads)?;
-    report(&title, &measured, Some(1.15));
+    report(&title, &measured, 1.15);
     Ok(())
 }
 
@@ -354,7 +391,7 @@ where
     let loads = LOADS.load(Ordering::Relaxed);
     let measured = take_turns(&contenders, 1, ROUNDS);
     all_hits(&title, loads)?;
-    report(&title, &measured, None);
+    report(&title, &measured, 1.1);
     Ok(())
 }
 
