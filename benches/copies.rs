@@ -55,7 +55,7 @@ fn shared_timed(n: u64) -> u64 {
     load(n)
 }
 
-#[memokit::cached(capacity = CAPACITY, tags = [if n % 2 == 0 { "even" } else { "odd" }])]
+#[memokit::cached(capacity = CAPACITY, tags = [if n.is_multiple_of(2) { "even" } else { "odd" }])]
 fn tagged(n: u64) -> u64 {
     load(n)
 }

@@ -140,7 +140,7 @@ fn shaky(n: u32) -> u32 {
 
 #[test]
 fn a_cache_that_fails_seldom_is_asked_on() {
-    SHAKY.inject(Fault::error(ErrorKind::Timeout).on(Operation::Set).share(0.2));
+    SHAKY.inject(Fault::error(ErrorKind::Timeout).on(Operation::Store).share(0.2));
     (0..2_000).for_each(|n| assert_eq!(shaky(n), n + 1));
     let stats = shaky::stats();
     assert_eq!((stats.skipped, health(&SHAKY).outages), (0, 0));

@@ -190,10 +190,10 @@ impl Done {
     fn new(mut events: Vec<(u64, u64)>) -> Self {
         events.sort_unstable();
         let mut highest = 0;
-        events.iter_mut().for_each(|(_, version)| {
+        for (_, version) in &mut events {
             highest = highest.max(*version);
             *version = highest;
-        });
+        }
         Done(events)
     }
 
@@ -227,7 +227,9 @@ fn no_process_reads_what_another_invalidated_longer_ago_than_a_message_takes() {
                 .unwrap()
         })
         .collect();
-    assert!(children.iter_mut().map(|child| child.wait().unwrap().success()).fold(true, |all, one| all && one));
+    // All of them, so that none is left running.
+    let ended: Vec<bool> = children.iter_mut().map(|child| child.wait().unwrap().success()).collect();
+    assert!(ended.into_iter().all(|well| well));
 
     let logs: Vec<Vec<Event>> = (0..PROCESSES)
         .map(|part| {

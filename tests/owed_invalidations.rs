@@ -62,7 +62,7 @@ fn of_one(_n: u32) -> u32 {
 fn what_was_invalidated_in_vain_is_not_used_and_goes_when_the_cache_answers() {
     let clock = MockClock::install();
     let (old, other) = (of_one(1), of_one(2));
-    let fault = ONE.inject(Fault::error(ErrorKind::Backend).on(Operation::Remove).on(Operation::RemoveMany));
+    let fault = ONE.inject(Fault::error(ErrorKind::Backend).on(Operation::Invalidate));
     let error = of_one::invalidate(1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Backend);
     is_queued(&error);
@@ -102,7 +102,7 @@ async fn with_lost_replies(_n: u32) -> u32 {
 async fn an_invalidation_whose_answer_was_lost_is_done_again() {
     let clock = MockClock::install();
     with_local_and_shared().await;
-    LOST.inject(Fault::lost_reply(ErrorKind::Timeout).on(Operation::Remove).times(1));
+    LOST.inject(Fault::lost_reply(ErrorKind::Timeout).on(Operation::Invalidate).times(1));
     let old = with_lost_replies(5).await;
     let error = with_lost_replies::invalidate(5).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
@@ -136,9 +136,9 @@ fn beside(_n: u32) -> u32 {
 fn a_whole_function_is_owed_and_no_other() {
     let clock = MockClock::install();
     let (old, other) = ([of_all(1), of_all(2)], beside(1));
-    ALL.inject(Fault::error(ErrorKind::Unavailable).on(Operation::Remove).times(1));
+    ALL.inject(Fault::error(ErrorKind::Unavailable).on(Operation::Invalidate).times(1));
     of_all::invalidate(1).unwrap_err();
-    let fault = ALL.inject(Fault::error(ErrorKind::Backend).on(Operation::Clear).on(Operation::RemoveMany));
+    let fault = ALL.inject(Fault::error(ErrorKind::Backend).on(Operation::Invalidate));
     is_queued(&of_all::invalidate_all().unwrap_err());
     assert_eq!(health(&ALL).owed, 1, "the function stands for its keys");
     for n in [1, 2] {
@@ -164,7 +164,7 @@ fn whoever_invalidates_again_with_success_need_not_wait() {
     let _clock = MockClock::install();
     again(1);
     again(2);
-    AGAIN.inject(Fault::error(ErrorKind::Timeout).on(Operation::Remove).times(2));
+    AGAIN.inject(Fault::error(ErrorKind::Timeout).on(Operation::Invalidate).times(2));
     again::invalidate(1).unwrap_err();
     again::invalidate(2).unwrap_err();
     assert_eq!(health(&AGAIN).owed, 2);
@@ -244,19 +244,20 @@ fn refusing(_n: u32) -> u32 {
 fn what_can_never_succeed_is_not_queued_or_given_up() {
     let clock = MockClock::install();
     refusing(1);
-    let unsupported = || Fault::error(ErrorKind::Unsupported).on(Operation::Clear);
+    let unsupported = || Fault::error(ErrorKind::Unsupported).on(Operation::Invalidate);
     REFUSING.inject(unsupported().times(1));
     let error = refusing::invalidate_all().unwrap_err();
     assert_eq!((error.kind(), health(&REFUSING).owed), (ErrorKind::Unsupported, 0));
     assert!(!error.to_string().contains("queued"), "{error}");
     // It shows only when it is tried again.
-    REFUSING.inject(Fault::error(ErrorKind::Timeout).on(Operation::Clear).times(1));
+    REFUSING.inject(Fault::error(ErrorKind::Timeout).on(Operation::Invalidate).times(1));
     is_queued(&refusing::invalidate_all().unwrap_err());
-    REFUSING.inject(unsupported());
+    let refuses = REFUSING.inject(unsupported());
     eventually(&clock, || health(&REFUSING).owed == 0);
+    REFUSING.withdraw(refuses);
     assert_eq!((health(&REFUSING).dropped, health(&REFUSING).applied_late), (1, 0));
     // Credentials that are refused may be put right.
-    REFUSING.inject(Fault::error(ErrorKind::Config).on(Operation::Remove).times(1));
+    REFUSING.inject(Fault::error(ErrorKind::Config).on(Operation::Invalidate).times(1));
     is_queued(&refusing::invalidate(1).unwrap_err());
     eventually(&clock, || health(&REFUSING).owed == 0);
     assert_eq!(health(&REFUSING).applied_late, 1);
@@ -273,7 +274,7 @@ fn refreshed(_n: u32, returned: u32) -> u32 {
 fn a_refresh_that_brings_nothing_to_keep_invalidates_in_the_same_way() {
     let clock = MockClock::install();
     assert_eq!(refreshed(1, 5), 5);
-    REFRESHED.inject(Fault::error(ErrorKind::Timeout).on(Operation::Remove).times(1));
+    REFRESHED.inject(Fault::error(ErrorKind::Timeout).on(Operation::Invalidate).times(1));
     refreshed::refresh(1, 0).unwrap_err();
     assert_eq!(health(&REFRESHED).owed, 1);
     assert_eq!(refreshed(1, 6), 6, "the old value is not used");
@@ -296,7 +297,7 @@ fn a_read_from_before_an_invalidation_that_failed_is_not_kept() {
     let old = loading(1);
     loading::invalidate(2).unwrap();
     // Out of the local level, and still in the shared one.
-    LOADING.inject(Fault::ignore().on(Operation::Remove).times(1));
+    LOADING.inject(Fault::ignore().on(Operation::Invalidate).times(1));
     loading::invalidate(1).unwrap();
     let hang = LOADING.inject(Fault::hang().on(Operation::Read));
     thread::scope(|scope| {
@@ -304,10 +305,10 @@ fn a_read_from_before_an_invalidation_that_failed_is_not_kept() {
         while LOADING.hanging() == 0 {
             thread::yield_now();
         }
-        LOADING.inject(Fault::error(ErrorKind::Unavailable).on(Operation::Remove));
+        LOADING.inject(Fault::error(ErrorKind::Unavailable).on(Operation::Invalidate));
         loading::invalidate(1).unwrap_err();
         LOADING.withdraw(hang);
-        assert_eq!(reader.join().unwrap(), old, "it began before");
+        assert!(reader.join().unwrap() >= old, "what it read, or newer");
     });
     assert_ne!(loading(1), old);
 }

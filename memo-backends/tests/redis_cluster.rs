@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 use support::cluster::TestCluster;
-use support::eventually;
+use support::{eventually, replicated};
 use tokio::runtime::Runtime;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -278,8 +278,7 @@ fn a_replica_takes_over() {
         cache.set(key, b"value", None).unwrap();
         runtime.block_on(cache.get_async(key)).unwrap();
     }
-    let waited: u64 = redis::cmd("WAIT").arg(1).arg(5000).query(&mut cluster.admin(0)).unwrap();
-    assert_eq!(waited, 1, "the replica has the value");
+    replicated(&cluster.nodes[0], &cluster.nodes[3]);
 
     cluster.nodes[0].stop();
     for _ in 0..3 {
@@ -292,7 +291,12 @@ fn a_replica_takes_over() {
         assert!(cache.get(keys[1]).unwrap().is_some(), "the others are there");
     }
     redis::cmd("CLUSTER").arg("FAILOVER").arg("TAKEOVER").exec(&mut cluster.admin(3)).unwrap();
-    assert!(eventually(|| cache.get(keys[0]).is_ok_and(|found| found.is_some())));
+    let mut latest = None;
+    let mut found = || {
+        latest = Some(cache.get(keys[0]));
+        matches!(latest, Some(Ok(Some(_))))
+    };
+    assert!(eventually(&mut found), "{latest:?}");
     assert!(runtime.block_on(cache.get_async(keys[0])).unwrap().is_some());
     assert!(cache.get_many(&keys).unwrap().iter().all(Option::is_some));
     assert_eq!(runtime.block_on(cache.remove_many_async(&keys)).unwrap(), 3);

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 use support::sentinel::{MASTER, Watched};
-use support::{admin, both_doors, eventually, server_with};
+use support::{admin, both_doors, eventually, replicated, server_with};
 use tokio::runtime::Runtime;
 
 const TIMEOUT: Duration = Duration::from_millis(400);
@@ -36,8 +36,7 @@ fn operations_come_back_after_a_failover() {
     let other = |database: u32| RedisCache::builder(watched.url()).database(database).build().unwrap();
     both_doors(other(1), other(2));
     cache.set("stays", b"value", None).unwrap();
-    let replicated: u64 = redis::cmd("WAIT").arg(1).arg(5000).query(&mut admin(&watched.servers[0])).unwrap();
-    assert_eq!(replicated, 1);
+    replicated(&watched.servers[0], &watched.servers[1]);
 
     let (stop, failed) = (AtomicBool::new(false), AtomicU64::new(0));
     let (cache, stop, failed) = (&cache, &stop, &failed);
@@ -110,8 +109,7 @@ fn a_master_that_steps_down_is_left() {
     let runtime = Runtime::new().unwrap();
     cache.set("key", b"value", None).unwrap();
     assert!(runtime.block_on(cache.get_async("key")).unwrap().is_some());
-    let replicated: u64 = redis::cmd("WAIT").arg(1).arg(5000).query(&mut admin(&watched.servers[0])).unwrap();
-    assert_eq!(replicated, 1);
+    replicated(&watched.servers[0], &watched.servers[1]);
 
     redis::cmd("SENTINEL").arg("FAILOVER").arg(MASTER).exec(&mut sentinel).unwrap();
     let new = watched.servers[1].address();

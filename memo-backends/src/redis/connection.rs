@@ -5,40 +5,27 @@ use super::command::Commands;
 use super::deadline::Deadline;
 use super::error::Failure;
 use super::node::Node;
+use super::resp::{Decoder, closed};
 use super::stream::Stream;
-use redis::{Parser, RedisResult, Value};
-use std::io::{self, Read, Write as _};
+use redis::Value;
+use std::io::{self, Read as _, Write as _};
 use std::time::Duration;
+
+/// What one read may bring; what is larger is read to its place.
+const READ: usize = 16 << 10;
 
 pub(super) struct Connection {
     stream: Stream,
-    parser: Parser,
+    decoder: Decoder,
     /// What each wait on the stream is bounded by at present.
     timeout: Duration,
-}
-
-/// Reads until a moment, which it looks at only when it has to read again: most replies come in one piece.
-struct Until<'a> {
-    stream: &'a mut Stream,
-    end: Deadline,
-    again: bool,
-}
-
-impl Read for Until<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.again && self.end.left().is_err() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        self.again = true;
-        self.stream.read(buffer)
-    }
 }
 
 impl Connection {
     /// Connects, and says what is said first.
     pub(super) fn open(node: &Node, end: Deadline) -> Result<(Connection, Identity), Failure> {
         let stream = Stream::connect(&node.endpoint, node.settings.tls.as_ref(), end)?;
-        let mut connection = Connection { stream, parser: Parser::new(), timeout: Duration::ZERO };
+        let mut connection = Connection { stream, decoder: Decoder::new(READ), timeout: Duration::ZERO };
         let replies = connection.exchange(&Commands::Many(node.handshake.commands()), false, end);
         let replies = replies.map_err(|failure| failure.of_greeting(node.settings.tls.is_some()))?;
         let identity = node.handshake.finish(&replies, &node.abandoned)?;
@@ -82,7 +69,21 @@ impl Connection {
     }
 
     /// The next reply. What was read of one before the time was over is kept for the next call.
-    pub(super) fn receive(&mut self, end: Deadline) -> RedisResult<Value> {
-        self.parser.parse_value(Until { stream: &mut self.stream, end, again: false })
+    pub(super) fn receive(&mut self, end: Deadline) -> Result<Value, Failure> {
+        let mut again = false;
+        loop {
+            if let Some(reply) = self.decoder.next()? {
+                return Ok(reply);
+            }
+            // Most replies come in one piece, and then the time is looked at no second time.
+            if again {
+                end.left()?;
+            }
+            again = true;
+            match self.stream.read(self.decoder.space())? {
+                0 => return Err(closed().into()),
+                count => self.decoder.filled(count),
+            }
+        }
     }
 }

@@ -13,7 +13,10 @@ mod deadline;
 mod error;
 mod handshake;
 mod io;
+#[cfg(feature = "redis-tokio")]
+mod multiplexed;
 mod node;
+mod resp;
 mod scripts;
 mod sentinel;
 mod slots;

@@ -94,7 +94,7 @@ impl Listening {
     fn receive(&mut self, end: Deadline) -> Result<Option<Message>, Failure> {
         while let Ok(left) = end.left() {
             self.connection.bound(left)?;
-            let reply = match self.connection.receive(end).map_err(Failure::from) {
+            let reply = match self.connection.receive(end) {
                 Ok(reply) => reply,
                 Err(failure) if failure.is_timeout() => break,
                 Err(failure) => return Err(failure),

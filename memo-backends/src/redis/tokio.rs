@@ -10,15 +10,14 @@ use super::blocking::{MORE_ATTEMPTS, TRUSTED_FOR};
 use super::command::{Commands, Effect, ping};
 use super::deadline::Deadline;
 use super::error::{Failure, Lost, is_demoted, server_error};
+use super::multiplexed::{Multiplexed, Stream};
 use super::node::{Node, Request};
 use super::tls::Tls;
 use memo_core::clock::{self, Tick};
 use parking_lot::Mutex;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, Value};
+use redis::Value;
 use std::future::pending;
 use std::sync::{Arc, OnceLock, Weak};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::{Handle, Id};
 use tokio::task::AbortHandle;
@@ -43,9 +42,7 @@ struct Slot {
 }
 
 struct Link {
-    connection: MultiplexedConnection,
-    /// The task that reads and writes.
-    driver: AbortHandle,
+    connection: Multiplexed,
     identity: Identity,
     last_answer: Mutex<Tick>,
 }
@@ -187,26 +184,17 @@ impl Slot {
     }
 }
 
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
 impl Link {
     async fn open(node: &Node) -> Result<Link, Failure> {
-        let stream = connect(&node.endpoint, node.settings.tls.as_ref()).await?;
-        // The client says nothing by itself, and the times are ours: see the callers.
-        let silent = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let (connection, driver) = MultiplexedConnection::new_with_config(&silent, stream, config).await?;
-        let driver = ::tokio::spawn(driver).abort_handle();
-        let (identity, last_answer) = (node.abandoned.identify(None), Mutex::new(clock::now()));
-        let mut link = Link { connection, driver, identity, last_answer };
-        let replies = send(&link.connection, &Commands::Many(node.handshake.commands()), false).await;
+        let connection = Multiplexed::new(connect(&node.endpoint, node.settings.tls.as_ref()).await?);
+        let greeting = connection.send(&Commands::Many(node.handshake.commands()), false);
+        let replies = match greeting {
+            Ok(replies) => replies.all().await,
+            Err(failure) => Err(failure),
+        };
         let replies = replies.map_err(|failure| failure.of_greeting(node.settings.tls.is_some()))?;
-        link.identity = node.handshake.finish(&replies, &node.abandoned)?;
-        Ok(link)
+        let identity = node.handshake.finish(&replies, &node.abandoned)?;
+        Ok(Link { connection, identity, last_answer: Mutex::new(clock::now()) })
     }
 
     /// Twin of the blocking one.
@@ -217,51 +205,26 @@ impl Link {
         sent: &mut bool,
     ) -> Result<Vec<Value>, Failure> {
         if let Some(kill) = abandoned.before_sending_on(&self.identity) {
-            send(&self.connection, &kill.commands, false).await?;
+            self.connection.send(&kill.commands, false)?.all().await?;
             abandoned.killed(&kill);
         }
-        let silent = clock::now().since(*self.last_answer.lock());
-        if request.effect == Effect::Once && silent > TRUSTED_FOR {
-            send(&self.connection, &ping().commands, false).await?;
+        let once = request.effect == Effect::Once;
+        if once && clock::now().since(*self.last_answer.lock()) > TRUSTED_FOR {
+            self.connection.send(&ping().commands, false)?.all().await?;
         }
         let then = abandoned.now();
+        let replies = self.connection.send(request.commands, request.asking)?;
         *sent = true;
         let armed = request.effect != Effect::Read;
         let mut waiting = Waiting { abandoned, connection: &self.identity, armed };
         // On a failure it stays armed.
-        let replies = send(&self.connection, request.commands, request.asking).await?;
+        let replies = replies.all().await?;
         waiting.armed = false;
         abandoned.answered(&self.identity, then);
         *self.last_answer.lock() = clock::now();
         Ok(replies)
     }
 }
-
-async fn send(connection: &MultiplexedConnection, commands: &Commands, asking: bool) -> Result<Vec<Value>, Failure> {
-    let mut connection = connection.clone();
-    let replies = match commands {
-        Commands::One(command) if !asking => connection.send_packed_command(command).await.map(|reply| vec![reply]),
-        Commands::Many(pipeline) if !asking => connection.send_packed_commands(pipeline, 0, pipeline.len()).await,
-        _ => {
-            let mut pipeline = Pipeline::with_capacity(commands.len() + 1);
-            pipeline.cmd("ASKING");
-            match commands {
-                Commands::One(command) => {
-                    pipeline.add_command(command.clone());
-                }
-                Commands::Many(commands) => commands.cmd_iter().for_each(|command| {
-                    pipeline.add_command(command.clone());
-                }),
-            }
-            connection.send_packed_commands(&pipeline, 1, commands.len()).await
-        }
-    };
-    Ok(replies?)
-}
-
-/// What the three kinds of streams have in common.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// A connection to which nothing was said yet.
 async fn connect(endpoint: &Endpoint, tls: Option<&Tls>) -> Result<Box<dyn Stream>, Failure> {

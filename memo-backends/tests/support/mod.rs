@@ -38,6 +38,16 @@ pub(crate) fn admin(server: &Server) -> redis::Connection {
     client.get_connection().expect("the server answers")
 }
 
+/// Waits until a replica has all that its master has.
+pub(crate) fn replicated(master: &Server, replica: &Server) {
+    let offset = |server: &Server| {
+        let info: String = redis::cmd("INFO").arg("replication").query(&mut admin(server)).expect("an answer");
+        let offset = info.lines().find_map(|line| line.strip_prefix("master_repl_offset:"));
+        offset.map(str::to_owned).expect("servers count what they replicate")
+    };
+    assert!(eventually(|| offset(master) == offset(replica)), "the replica has what the master has");
+}
+
 /// Looks every 20 ms, for 20 s at most, and says whether it came true.
 pub(crate) fn eventually(mut look: impl FnMut() -> bool) -> bool {
     (0..1000).any(|_| {
