@@ -22,6 +22,15 @@ impl Mark {
         Mark(std::ptr::from_ref(flight).addr())
     }
 
+    /// The mark of the load whose flight is at this address.
+    pub(crate) fn at(address: usize) -> Self {
+        Mark(address)
+    }
+
+    pub(crate) fn address(self) -> usize {
+        self.0
+    }
+
     /// Whether the running code is inside of this load.
     pub(crate) fn is_inside(self) -> bool {
         INSIDE.try_with(|inside| inside.borrow().contains(&self.0)).unwrap_or(false)

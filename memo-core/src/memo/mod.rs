@@ -4,6 +4,7 @@ mod call;
 mod cell;
 mod context;
 pub(crate) mod door;
+pub(crate) mod each;
 mod explain;
 mod flight;
 mod flights;

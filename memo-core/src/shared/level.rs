@@ -53,7 +53,7 @@ impl<C> SharedBy<C> {
 /// The door of one call.
 pub struct SharedDoor<V, C> {
     /// The cache and the key, or why there is none.
-    open: Result<(Arc<dyn Cache>, Key), Error>,
+    pub(super) open: Result<(Arc<dyn Cache>, Key), Error>,
     types: PhantomData<fn() -> (V, C)>,
 }
 
@@ -160,7 +160,10 @@ where
 }
 
 /// The value in stored bytes, or why they are no hit.
-fn read<V: DeserializeOwned + 'static, C: Codec>(key: &Key, found: &Found<&[u8]>) -> Result<Shared<V>, Reject> {
+pub(super) fn read<V: DeserializeOwned + 'static, C: Codec>(
+    key: &Key,
+    found: &Found<&[u8]>,
+) -> Result<Shared<V>, Reject> {
     let (value, header) = value::from_bytes::<V, C>(key.text(), found.bytes)?;
     let left = match found.time_to_live {
         TimeToLive::Left(left) => Some(left),

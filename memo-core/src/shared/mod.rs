@@ -5,5 +5,6 @@ pub(crate) mod cache;
 pub mod codec;
 pub mod entry;
 pub(crate) mod level;
+mod many;
 pub(crate) mod source;
 pub(crate) mod value;

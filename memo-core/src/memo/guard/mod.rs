@@ -1,7 +1,9 @@
 //! The lead of a load: run the body, store what it returned, let the followers go.
 
+mod each;
 mod store;
 
+pub(super) use each::{Brought, store_all};
 pub(super) use store::{StopStoring, entry};
 
 use super::call::{Begun, MemoKey};
@@ -68,13 +70,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     /// Asks the shared level, under the lead, so that one caller of a key asks.
     pub(super) async fn fetch<I: Io>(mut self) -> Begun<O, K, D> {
-        let number = self.flight.as_ref().map(|flight| flight.number());
-        let knows = match self.asked {
-            Asked::NotYet => false,
-            Asked::Before(next) => number == Some(next),
-            Asked::Failed => true,
-        };
-        if D::SHARED && !knows {
+        if self.must_ask() {
             match valid::fetch::<O, D, I>(self.outcome, self.function, &self.door).await {
                 Fetched::Value(found) => return Begun::Hit(self.end_with(found)),
                 Fetched::Nothing => {}
@@ -94,7 +90,19 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         Begun::Miss(self)
     }
 
-    fn end_with(mut self, found: Shared<O::Value>) -> O::Return {
+    /// Whether the shared level is to be asked now.
+    pub(super) fn must_ask(&self) -> bool {
+        let number = self.flight.as_ref().map(|flight| flight.number());
+        let knows = match self.asked {
+            Asked::NotYet => false,
+            Asked::Before(next) => number == Some(next),
+            Asked::Failed => true,
+        };
+        D::SHARED && !knows
+    }
+
+    /// Ends the load with what the shared level has.
+    pub(super) fn end_with(mut self, found: Shared<O::Value>) -> O::Return {
         shared_hit(self.function, &self.door, &found);
         let left = shorter(found.left, self.function.trusted_time());
         let keeps = self.function.local && left != Some(Duration::ZERO);
@@ -160,13 +168,13 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         self.complete::<Tasks>(returned, cost, keep).await
     }
 
-    pub(super) fn load(&self, body: impl FnOnce() -> O::Return) -> (O::Return, Duration) {
+    pub(super) fn load<R>(&self, body: impl FnOnce() -> R) -> (R, Duration) {
         let run = Run::start(self.mark());
         let returned = body();
         (returned, run.end())
     }
 
-    pub(super) async fn load_async(&self, body: impl Future<Output = O::Return>) -> (O::Return, Duration) {
+    pub(super) async fn load_async<R>(&self, body: impl Future<Output = R>) -> (R, Duration) {
         let watch = Stopwatch::start();
         let mark = self.mark();
         let mut body = pin!(body);
@@ -199,7 +207,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         self.end_put(value, entry);
     }
 
-    fn end_put(&mut self, value: &O::Value, entry: Option<Entry<O::Value>>) {
+    pub(super) fn end_put(&mut self, value: &O::Value, entry: Option<Entry<O::Value>>) {
         if let Some(flight) = self.flight.take() {
             let ending = || Ending::Value(Arc::new(value.clone()));
             let finished =
@@ -211,7 +219,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     fn mark(&self) -> Option<Mark> {
-        self.flight.as_deref().map(Mark::of)
+        self.flight.as_deref().map(Flight::mark)
     }
 
     // What follows is told whether the value is to be kept, instead of asking: a closure of each function would have
@@ -263,7 +271,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     /// Ends the load: counts it, stores the entry in the local level and lets the followers go.
-    fn end(mut self, returned: O::Return, cost: Duration, entry: Option<Entry<O::Value>>) -> O::Return {
+    pub(super) fn end(mut self, returned: O::Return, cost: Duration, entry: Option<Entry<O::Value>>) -> O::Return {
         self.function.count_load(cost, !self.refreshes, O::is_error(&returned));
         if let Some(flight) = self.flight.take() {
             let keeps = entry.is_some();
