@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::needless_pass_by_value, clippy::ptr_arg, reason = "the forms are what is tested")]
 #![allow(clippy::unused_async, clippy::unused_self, reason = "samples of what users write")]
-#![allow(clippy::implicit_hasher, reason = "samples of what users write")]
+#![allow(clippy::implicit_hasher, clippy::boxed_local, reason = "samples of what users write")]
 
 use memokit::cached;
 use std::borrow::Cow;

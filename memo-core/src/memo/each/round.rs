@@ -5,6 +5,7 @@ use crate::Error;
 use crate::memo::call::{MemoKey, Open, Started};
 use crate::memo::door::Shared;
 use crate::memo::flight::Ending;
+use crate::memo::flights::{SHARDS, shard};
 use crate::memo::function::Function;
 use crate::memo::guard::{Brought, Guard, store_all};
 use crate::memo::io::{Blocking, Io, Tasks, ready};
@@ -177,19 +178,26 @@ impl<W: Each, K: MemoKey, D: Doors<W::Value>> Bulk<W, K, D> {
         }
         let fetched = D::fetch_many::<I>(&doors, self.function).await;
         let mut fetched = self.told(fetched);
+        // The loads of each shard that this call has begun, which tell nothing of other keys.
+        let mut leads = [0; SHARDS];
         for Unanswered { place, open } in std::mem::take(&mut self.open) {
             let Open::Seek(seeker) = open else {
                 self.open.push(Unanswered { place, open });
                 continue;
             };
             let id = (self.id)(&seeker.key).clone();
-            let began = match &mut fetched {
+            let mut began = match &mut fetched {
                 Ok(found) => match self.usable(found.next().flatten()) {
                     Some(found) => Ok(seeker.found(found)),
                     None => Err(seeker.found_nothing()),
                 },
                 Err(error) => Err(seeker.failed(error)),
             };
+            if let Err(Started::Open(Open::Lead(guard))) = &mut began {
+                let before = &mut leads[shard(guard.memo.flights.hash(guard.key()))];
+                guard.began_after(*before);
+                *before += 1;
+            }
             self.answer(place, id, began)?;
         }
         Ok(self)

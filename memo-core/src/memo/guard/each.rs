@@ -123,6 +123,16 @@ impl<O: Outcome + 'static, K: MemoKey, D: Doors<O::Value>> Guard<O, K, D> {
         self.flight.as_ref().expect("it is led until it ends").key()
     }
 
+    /// Says that before this load began, only `own` loads of its shard did since the shared level was asked, none of which
+    /// is of its key: if that is so, what was found there then is still true.
+    pub(in crate::memo) fn began_after(&mut self, own: u64) {
+        if let (Asked::Before(next), Some(flight)) = (self.asked, &self.flight)
+            && flight.number() == next + own
+        {
+            self.asked = Asked::Before(flight.number());
+        }
+    }
+
     /// The shared level failed, which is reported.
     pub(in crate::memo) fn has_failed(&mut self, error: &Error) {
         self.door.note(|facts| facts.failed(error));

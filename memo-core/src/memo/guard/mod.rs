@@ -98,7 +98,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
             Asked::Before(next) => number == Some(next),
             Asked::Failed => true,
         };
-        D::SHARED && !knows
+        D::SHARED && !knows && !self.refreshes
     }
 
     /// Ends the load with what the shared level has.
