@@ -5,10 +5,12 @@
 mod support;
 
 use memokit::cached;
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Barrier, LazyLock, Mutex};
 use std::thread;
 use support::gate::Gate;
 
@@ -78,21 +80,53 @@ fn an_id_that_another_call_loads_is_joined() {
     assert_eq!((stats.joins, stats.loads, stats.misses, stats.local_hits), (2, 4, 6, 0), "{stats:?}");
 }
 
-#[test]
-fn calls_that_share_ids_in_opposite_orders_do_not_wait_for_each_other() {
-    stopped!(load(ids, RUNS, GATES) -> HashMap<u64, u64>, squares);
-    // Each leads one and wants that of the other.
-    let (one, other) = (thread::spawn(|| load(&[1])), thread::spawn(|| load(&[2])));
-    GATES[&1].arrived(1);
-    GATES[&2].arrived(1);
-    let (third, fourth) = (thread::spawn(|| load(&[3, 2, 1])), thread::spawn(|| load(&[4, 1, 2, 3])));
-    GATES[&3].arrived(1);
-    GATES[&4].arrived(1);
-    open(&GATES, &[4, 3, 2, 1]);
-    for call in [one, other, third, fourth] {
-        assert!(call.join().unwrap().into_iter().all(|(id, square)| square == id * id));
+/// An id at whose first look two calls meet, if they are of [`MEETING`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Met(u64);
+
+thread_local! {
+    static MEETING: Cell<Option<(&'static Barrier, u64)>> = const { Cell::new(None) };
+}
+
+impl Hash for Met {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if let Some((barrier, id)) = MEETING.get()
+            && id == self.0
+        {
+            MEETING.set(None);
+            barrier.wait();
+        }
+        self.0.hash(state);
     }
-    assert_eq!(RUNS.lock().unwrap().iter().flatten().count(), 4, "each id once");
+}
+
+#[test]
+fn calls_that_lead_what_the_other_wants_do_not_wait_for_each_other() {
+    static LEADING: Barrier = Barrier::new(2);
+    static RUNS: Mutex<Vec<Vec<u64>>> = Mutex::new(Vec::new());
+    static BODIES: Barrier = Barrier::new(2);
+    #[cached(each = ids)]
+    fn load(ids: &[Met]) -> HashMap<Met, u64> {
+        RUNS.lock().unwrap().push(ids.iter().map(|id| id.0).collect());
+        // Both run at once, so neither waited for the other.
+        BODIES.wait();
+        ids.iter().map(|id| (id.clone(), id.0)).collect()
+    }
+    let meeting = |first: u64, second: u64| {
+        thread::spawn(move || {
+            // Looks for the second one when the other call leads it.
+            MEETING.set(Some((&LEADING, second)));
+            load(&[Met(first), Met(second)])
+        })
+    };
+    let calls = [meeting(1, 2), meeting(2, 1)];
+    for call in calls {
+        assert_eq!(call.join().unwrap().len(), 2);
+    }
+    let mut runs = RUNS.lock().unwrap().clone();
+    runs.sort();
+    assert_eq!(runs, [vec![1], vec![2]]);
+    assert_eq!(load::stats().joins, 2);
 }
 
 #[test]
