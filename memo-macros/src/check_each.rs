@@ -5,7 +5,7 @@ use crate::errors::{Errors, list, nearest};
 use crate::model::{Argument, Model};
 use crate::usage::mentions;
 use quote::ToTokens;
-use syn::{FnArg, Ident, Pat};
+use syn::{FnArg, Ident, Pat, Type};
 
 /// Options that say the same of each id as of a call, or that are about the function.
 const FITTING: [&str; 22] = [
@@ -37,6 +37,13 @@ const FITTING: [&str; 22] = [
 pub(crate) fn check(options: &Options, model: &Model<'_>, errors: &mut Errors) {
     let Some(each) = &options.each else { return };
     argument(&each.value, options, model, errors);
+    let returned = model.value().unwrap_or_else(|| model.returned());
+    if is_none_of(&returned, &["String", "Option", "Vec", "Box", "Arc", "Rc", "HashSet", "BTreeSet"]) {
+        errors.at(
+            &returned,
+            "`each` needs a map from ids to values: return `HashMap<Id, V>` or `BTreeMap<Id, V>`, or a `Result` of one",
+        );
+    }
     for name in &options.names {
         let text = name.to_string();
         if !FITTING.contains(&&*text) && text != "crate" && crate::args::NAMES.contains(&&*text) {
@@ -89,7 +96,11 @@ fn argument(name: &Ident, options: &Options, model: &Model<'_>, errors: &mut Err
         errors.at(name, format!("no argument is named `{text}`: {meant}the arguments are {}", list(&known)));
         return;
     };
-    if argument.is_of_unnamed_type() {
+    let list = match &argument.ty {
+        Type::Reference(reference) => &reference.elem,
+        ty => ty,
+    };
+    if argument.is_of_unnamed_type() || is_none_of(list, &["String", "Option", "HashMap", "BTreeMap"]) {
         errors.at(
             &argument.ty,
             "`each` needs a list that can be made anew of some of its ids: take `&[Id]`, `Vec<Id>`, `HashSet<Id>` or \
@@ -108,5 +119,18 @@ fn argument(name: &Ident, options: &Options, model: &Model<'_>, errors: &mut Err
     };
     if let Some(input) = model.original.sig.inputs.iter().find(is_conditional) {
         errors.at(input, "`each` needs its argument always: put the condition on the function");
+    }
+}
+
+/// Whether a type can be seen to be neither a map nor a list: one of the language, or one of these names. Of a name that
+/// may be an alias the compiler finds out.
+fn is_none_of(ty: &Type, names: &[&str]) -> bool {
+    match ty {
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| {
+            let name = last.ident.to_string();
+            name.starts_with(|first: char| first.is_ascii_lowercase()) || names.contains(&&*name)
+        }),
+        Type::Tuple(_) | Type::Array(_) | Type::FnPtr(_) => true,
+        _ => false,
     }
 }

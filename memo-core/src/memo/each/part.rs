@@ -170,15 +170,25 @@ pub trait AnyId {
     /// The way of every other type. The bound is here so that a missing one is reported at the argument.
     fn how(&self) -> ByItself<Self::Id>
     where
-        for<'x> &'x Self::Id: Part;
+        Self::Id: Identifies;
 }
+
+/// An id that can be part of a key as it is.
+#[diagnostic::on_unimplemented(
+    message = "an id of type `{Self}` can't be part of a key",
+    label = "needs `Hash + Eq + Clone + Send + Sync + 'static` to be part of a key",
+    note = "derive what is missing, or take ids of another type"
+)]
+pub trait Identifies {}
+
+impl<I: Clone + Eq + Hash + Send + Sync + 'static> Identifies for I {}
 
 impl<I> AnyId for IdOf<I> {
     type Id = I;
 
     fn how(&self) -> ByItself<I>
     where
-        for<'x> &'x I: Part,
+        I: Identifies,
     {
         ByItself(PhantomData)
     }
