@@ -207,3 +207,38 @@ fn a_function_of_one_id_has_the_same_entries() {
     assert!(user::invalidate(1, 2) && !users::contains(1, &[2]));
     assert_eq!(users::stats().local_hits, 3);
 }
+
+/// What a runtime of several threads asks of a future.
+fn sent<F: Future + Send>(future: F) -> F {
+    future
+}
+
+#[tokio::test]
+async fn futures_can_be_sent_whatever_they_return() {
+    use std::error::Error;
+    use std::rc::Rc;
+    #[cached(each = names)]
+    async fn titles(names: &[&str]) -> Result<HashMap<String, &'static str>, Box<dyn Error + Send + Sync>> {
+        tokio::task::yield_now().await;
+        if names.is_empty() { Err("none".into()) } else { Ok(HashMap::from([(names[0].to_owned(), "title")])) }
+    }
+    #[cached(each = ids)]
+    async fn fails_with_what_stays(ids: Vec<u64>) -> Result<HashMap<u64, u64>, Rc<str>> {
+        if ids.contains(&1) { Err("one".into()) } else { Ok(ids.into_iter().map(|id| (id, id)).collect()) }
+    }
+    #[cached(each = ids, cache = "default")]
+    async fn shared(shop: String, ids: &HashSet<&str>) -> Result<BTreeMap<String, String>, std::io::Error> {
+        Ok(ids.iter().map(|id| ((*id).to_owned(), shop.clone())).collect())
+    }
+    let name = String::from("a");
+    assert_eq!(sent(titles(&[&name])).await.unwrap()["a"], "title");
+    assert_eq!(sent(titles::refresh(&[&name])).await.unwrap().len(), 1);
+    assert!(sent(fails_with_what_stays(vec![1, 2])).await.is_err());
+    assert_eq!(sent(fails_with_what_stays(vec![3, 2])).await.unwrap().len(), 2);
+    let ids = HashSet::from([name.as_str()]);
+    assert_eq!(sent(shared("b".into(), &ids)).await.unwrap()["a"], "b");
+    assert_eq!(sent(shared::peek("b".into(), &ids)).await.unwrap().len(), 1);
+    sent(shared::put("b".into(), BTreeMap::from([("c".into(), "d".into())]))).await.unwrap();
+    assert_eq!(sent(shared::refresh("b".into(), &ids)).await.unwrap().unwrap().len(), 1);
+    assert!(sent(shared::invalidate("b".into(), &ids)).await.unwrap());
+}

@@ -159,7 +159,7 @@ async fn a_failing_backend_is_not_a_failing_function() {
         squares(ids)
     }
     let fail = |op| {
-        PROBE.rule(move |o, w| if (o, w) == (op, When::Before) { Step::Fail(ErrorKind::Timeout) } else { Step::Go })
+        PROBE.rule(move |o, w| if (o, w) == (op, When::Before) { Step::Fail(ErrorKind::Timeout) } else { Step::Go });
     };
     fail(Op::GetMany);
     assert_eq!(near(&[1, 2]), squares(&[1, 2]));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash};
 use std::marker::PhantomData;
 
-/// A map from ids to values.
+/// A map from ids to values. As with [`Outcome`], nothing here asks for `'static`.
 #[diagnostic::on_unimplemented(
     message = "`each` needs a function that returns a map from ids to values",
     label = "this is no map of ids",
@@ -15,7 +15,7 @@ pub trait Answers: Send {
     /// An id, owned.
     type Id: Clone + Send;
     /// What is stored under one.
-    type Item: Clone + Send + Sync + 'static;
+    type Item: Clone + Send + Sync;
 
     /// Empty, with room for so many.
     fn with_room(ids: usize) -> Self;
@@ -33,7 +33,7 @@ pub trait Answers: Send {
 impl<I, V, S> Answers for HashMap<I, V, S>
 where
     I: Clone + Eq + Hash + Send,
-    V: Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync,
     S: BuildHasher + Default + Send,
 {
     type Id = I;
@@ -56,7 +56,7 @@ where
     }
 }
 
-impl<I: Clone + Ord + Send, V: Clone + Send + Sync + 'static> Answers for BTreeMap<I, V> {
+impl<I: Clone + Ord + Send, V: Clone + Send + Sync> Answers for BTreeMap<I, V> {
     type Id = I;
     type Item = V;
 
@@ -81,10 +81,9 @@ impl<I: Clone + Ord + Send, V: Clone + Send + Sync + 'static> Answers for BTreeM
 /// of one id that returns an `Option` can have the same entries.
 pub trait Each:
     Outcome<Value = Option<<Self as Each>::Item>, Return = Result<Option<<Self as Each>::Item>, <Self as Each>::Whole>>
-    + 'static
 {
     /// What is stored under an id that is there.
-    type Item: Clone + Send + Sync + 'static;
+    type Item: Clone + Send + Sync;
     /// What the function returns.
     type Whole;
     /// The map in it.
@@ -147,7 +146,7 @@ impl<O: Outcome<Value: Answers>> Outcome for One<O> {
     }
 }
 
-impl<O: Outcome<Value: Answers> + 'static> Each for One<O> {
+impl<O: Outcome<Value: Answers>> Each for One<O> {
     type Item = ItemOf<O>;
     type Whole = O::Return;
     type Map = O::Value;

@@ -168,11 +168,11 @@ mod tests {
         let (list, places) = ([10_u8, 11, 12, 13].as_slice(), [1, 3]);
         assert_eq!(list.pick(&places).lend(), [11, 13]);
         assert_eq!(list.to_vec().pick(&places).lend(), [11, 13]);
-        assert_eq!((&list.to_vec()).pick(&places).lend(), &[11, 13]);
+        assert_eq!(<&Vec<u8>>::pick(&&list.to_vec(), &places).lend(), &[11, 13]);
         let set: BTreeSet<u8> = list.iter().copied().collect();
         assert_eq!(set.pick(&[0, 2]).lend(), BTreeSet::from([10, 12]));
         let set: HashSet<u8> = list.iter().copied().collect();
         let wanted: HashSet<u8> = set.iter().skip(1).copied().collect();
-        assert_eq!((&set).pick(&[1, 2, 3]).lend(), &wanted);
+        assert_eq!(<&HashSet<u8>>::pick(&&set, &[1, 2, 3]).lend(), &wanted);
     }
 }

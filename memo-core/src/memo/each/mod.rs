@@ -47,7 +47,7 @@ pub mod private {
 
 /// A call after its first look: answered in whole, or in part.
 #[must_use = "a call that is not settled abandons its loads"]
-pub enum Looked<W: Each, K: call::MemoKey, D: Doors<W::Value>> {
+pub enum Looked<W: Each + 'static, K: call::MemoKey, D: Doors<W::Value>> {
     /// All ids are in the local level.
     Hit(W::Whole),
     /// Some are not.
@@ -69,7 +69,7 @@ pub fn start<'x, T: ?Sized, W, H, M, A, S>(
     _how: S,
 ) -> Looked<W, KeyOf<H, S::Part>, M::Door>
 where
-    W: Each,
+    W: Each + 'static,
     W::Map: Answers<Id = S::Owned>,
     A: IdList,
     S: IdPart<'x, Id = A::Id>,
@@ -100,7 +100,7 @@ pub fn refresh<'x, T: ?Sized, W, H, M, A, S>(
     _how: S,
 ) -> Bulk<W, KeyOf<H, S::Part>, M::Door>
 where
-    W: Each,
+    W: Each + 'static,
     W::Map: Answers<Id = S::Owned>,
     A: IdList,
     S: IdPart<'x, Id = A::Id>,

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// One operation on the entries of these ids.
 #[must_use = "nothing happens until one of its methods is called"]
-pub struct Operations<W: Each, K: MemoKey, D: Doors<W::Value>> {
+pub struct Operations<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> {
     each: Vec<Operation<W, K, D>>,
     id: fn(&K) -> &<W::Map as Answers>::Id,
 }
@@ -33,7 +33,7 @@ pub fn operation<'x, T: ?Sized, W, H, M, A, S>(
     _how: S,
 ) -> Operations<W, KeyOf<H, S::Part>, M::Door>
 where
-    W: Each,
+    W: Each + 'static,
     W::Map: Answers<Id = S::Owned>,
     A: IdList,
     S: IdPart<'x, Id = A::Id>,
@@ -44,7 +44,7 @@ where
     Operations { each: each.collect(), id: H::id }
 }
 
-impl<W: Each, K: MemoKey, D: Doors<W::Value>> Operations<W, K, D> {
+impl<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> Operations<W, K, D> {
     /// Drops the entries in this process. Whether there was a fresh one.
     pub fn invalidate_local(self) -> bool {
         // Each of them, also once one was found.
@@ -165,7 +165,7 @@ pub fn given_whole<W: Each>(outcome: W, whole: W::Whole) -> Values<<W::Map as An
 
 /// Calls that values are given for.
 #[must_use = "nothing is stored until one of its methods is called"]
-pub struct Given<W: Each, K: MemoKey, D: Doors<W::Value>> {
+pub struct Given<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> {
     loads: Vec<Brought<W, K, D>>,
 }
 
@@ -180,7 +180,7 @@ pub fn put<'x, T: ?Sized, W, H, M, I>(
     keep: fn(&W::Item) -> Keep,
 ) -> Given<W, KeyOf<H, &'x I>, M::Door>
 where
-    W: Each,
+    W: Each + 'static,
     I: 'x,
     &'x I: Part<Owned = I>,
     H: Fill<&'x I>,
@@ -194,7 +194,7 @@ where
     Given { loads: loads.collect() }
 }
 
-impl<W: Each, K: MemoKey, D: Doors<W::Value>> Given<W, K, D> {
+impl<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> Given<W, K, D> {
     /// Stores them in this process.
     pub fn store_local(self) {
         self.loads.into_iter().for_each(Brought::end_put);

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// A call that is answered in part.
 #[must_use = "a call that is not settled abandons its loads"]
-pub struct Bulk<W: Each, K: MemoKey, D: Doors<W::Value>> {
+pub struct Bulk<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> {
     function: &'static Function,
     outcome: W,
     found: W::Map,
@@ -33,7 +33,7 @@ pub struct Bulk<W: Each, K: MemoKey, D: Doors<W::Value>> {
 }
 
 /// An id that is not answered yet.
-struct Unanswered<W: Each, K: MemoKey, D: Doors<W::Value>> {
+struct Unanswered<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> {
     /// Its place in the argument.
     place: usize,
     open: Open<W, K, D>,
@@ -41,7 +41,7 @@ struct Unanswered<W: Each, K: MemoKey, D: Doors<W::Value>> {
 
 /// A call that is answered, or that has to run the body for some of its ids.
 #[must_use = "a miss must run the body"]
-pub enum Settled<W: Each, K: MemoKey, D: Doors<W::Value>> {
+pub enum Settled<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> {
     /// What the function returns, and whether the shared level took all that was loaded.
     Done(W::Whole, Result<(), Error>),
     /// The body is to run.
@@ -50,13 +50,13 @@ pub enum Settled<W: Each, K: MemoKey, D: Doors<W::Value>> {
 
 /// A call that leads the load of some ids.
 #[must_use = "dropping it abandons the loads"]
-pub struct Load<W: Each, K: MemoKey, D: Doors<W::Value>> {
+pub struct Load<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> {
     leads: Vec<(usize, Guard<W, K, D>)>,
     /// The rest of the call.
     bulk: Bulk<W, K, D>,
 }
 
-impl<W: Each, K: MemoKey, D: Doors<W::Value>> Bulk<W, K, D> {
+impl<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> Bulk<W, K, D> {
     /// A call of so many ids, of which `id` finds one in its key.
     pub(super) fn new(
         function: &'static Function,
@@ -271,7 +271,7 @@ impl<W: Each, K: MemoKey, D: Doors<W::Value>> Bulk<W, K, D> {
 /// What the shared level answered for each id.
 type FromShared<W> = std::vec::IntoIter<Option<Shared<<W as Outcome>::Value>>>;
 
-impl<W: Each, K: MemoKey, D: Doors<W::Value>> Load<W, K, D> {
+impl<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> Load<W, K, D> {
     /// The ids that are to be loaded, as the argument of the body.
     pub fn pick<A: IdList>(&self, ids: &A) -> A::Some {
         let places: Vec<usize> = self.leads.iter().map(|(place, _)| *place).collect();
@@ -347,7 +347,7 @@ impl<W: Each, K: MemoKey, D: Doors<W::Value>> Load<W, K, D> {
     }
 }
 
-impl<W: Each, K: MemoKey, D: Doors<W::Value>> Bulk<W, K, D> {
+impl<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> Bulk<W, K, D> {
     /// Stores what was brought, at both levels, and lets the followers go.
     async fn store<I: Io>(mut self, brought: Vec<Brought<W, K, D>>, cost: Duration) -> Self {
         let each = share(cost, brought.len());
@@ -369,7 +369,7 @@ fn share(cost: Duration, among: usize) -> Duration {
 }
 
 /// The key of an id that is not answered.
-fn key_of<W: Each, K: MemoKey, D: Doors<W::Value>>(open: &Open<W, K, D>) -> &K {
+fn key_of<W: Each + 'static, K: MemoKey, D: Doors<W::Value>>(open: &Open<W, K, D>) -> &K {
     match open {
         Open::Lead(guard) => guard.key(),
         Open::Follow(follower) => follower.flight.key(),
@@ -378,7 +378,7 @@ fn key_of<W: Each, K: MemoKey, D: Doors<W::Value>>(open: &Open<W, K, D>) -> &K {
 }
 
 /// Its hash.
-fn hash_of<W: Each, K: MemoKey, D: Doors<W::Value>>(open: &Open<W, K, D>) -> u64 {
+fn hash_of<W: Each + 'static, K: MemoKey, D: Doors<W::Value>>(open: &Open<W, K, D>) -> u64 {
     match open {
         Open::Lead(guard) => guard.memo.flights.hash(guard.key()),
         Open::Follow(follower) => follower.flight.hash,
