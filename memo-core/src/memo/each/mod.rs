@@ -17,6 +17,8 @@
 mod answers;
 mod door;
 mod ids;
+#[cfg(all(test, shuttle))]
+mod models;
 mod operations;
 mod part;
 mod round;
