@@ -409,3 +409,26 @@ fn in_async_functions() {
     }
     assert_eq!(text::stats().hits() + keyed::stats().hits() + owned::stats().hits(), 30);
 }
+
+#[test]
+fn hits_of_several_ids_allocate_the_map_that_is_returned() {
+    use std::collections::HashMap;
+    #[cached(each = ids)]
+    fn squares(ids: &[u64]) -> HashMap<u64, u64> {
+        ids.iter().map(|id| (*id, id * id)).collect()
+    }
+    #[cached(each = ids)]
+    async fn task(tenant: &str, ids: Vec<u64>) -> Result<HashMap<u64, u64>, String> {
+        Ok(ids.iter().map(|id| (*id, id * tenant.len() as u64)).collect())
+    }
+    let ids: Vec<u64> = (0..100).collect();
+    squares(&ids);
+    now(task("a", ids.clone())).unwrap();
+    for _ in 0..10 {
+        let (all, allocated) = allocations(|| squares(&ids));
+        assert_eq!((all.len(), allocated), (100, 1));
+        let given = ids.clone();
+        let (all, allocated) = allocations(|| now(task("a", given)));
+        assert_eq!((all.unwrap().len(), allocated), (100, 1));
+    }
+}

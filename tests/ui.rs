@@ -94,3 +94,23 @@ fn an_argument_that_is_no_bytes_is_reported_at_the_argument() {
         assert!(message.contains(part), "no {part} in {message}");
     }
 }
+
+#[test]
+fn what_is_no_map_of_ids_is_reported() {
+    let message = first_message("each_map");
+    for part in ["src/bin/each_map.rs", "`each` needs a function that returns a map", "return `HashMap<Id, V>`"] {
+        assert!(message.contains(part), "no {part} in {message}");
+    }
+}
+
+#[test]
+fn an_id_that_can_be_no_key_is_reported_at_the_argument() {
+    let message = first_message("each_id");
+    for part in [
+        "an id of type `Id` can't be part of a key",
+        "src/bin/each_id.rs:9:15",
+        "the trait `Hash` is not implemented for `Id`",
+    ] {
+        assert!(message.contains(part), "no {part} in {message}");
+    }
+}

@@ -22,6 +22,8 @@
 //!         [key(key);]
 //!         [set_timeout(set_timeout);]
 //!         [spawn(spawn, found or unseen, arguments as they travel, |kept| f(…));]
+//!         [peek_each[::<T>](peek);]                      of a function of several ids, in place of `peek` and `put`
+//!         [put_each[::<T>](put, given, outcome, but_ids![arguments], (the call, with the values that are `given`));]
 //!     }
 //! );
 //! ```
@@ -188,6 +190,42 @@ macro_rules! __companions {
             { $($begin)* }
             { $($put)*.$local(value, $keep) }
             { $($put)*.$shared::<__MemokitIo>(value, $keep) }
+        }
+    };
+
+    (@peek_each [$name:ident] $head:tt $io:tt $operation:tt $core:tt $peek:tt $call:tt [] [$returned:ty] $($rest:tt)*) => {
+        $crate::__companions! { @peek_each $name $head $io $operation $returned, peek_whole_local, peek_whole }
+    };
+    (@peek_each [$name:ident] $head:tt $io:tt $operation:tt $core:tt $peek:tt $call:tt [$value:ty] $($rest:tt)*) => {
+        $crate::__companions! { @peek_each $name $head $io $operation $value, peek_local, peek }
+    };
+    (@peek_each $name:ident $head:tt $io:tt [$($operation:tt)*] $value:ty, $local:ident, $shared:ident) => {
+        $crate::__companions! { @operation $head $io
+            "The values that are stored for these ids and fresh. Loads nothing, and counts as no hit and no miss."
+            $name() -> $value
+            {}
+            { $($operation)*.$local() }
+            { $($operation)*.$shared::<__MemokitIo>() }
+        }
+    };
+
+    (@put_each [$name:ident, $given:ident, $outcome:expr, but_ids! $without:tt, $put_call:tt]
+        $head:tt $io:tt $operation:tt $core:tt $put:tt $call:tt [] [$returned:ty] $($rest:tt)*) => {
+        $crate::__companions! { @put_each $name $given $outcome, $without $put_call $head $io $core $returned, given_whole }
+    };
+    (@put_each [$name:ident, $given:ident, $outcome:expr, but_ids! $without:tt, $put_call:tt]
+        $head:tt $io:tt $operation:tt $core:tt $put:tt $call:tt [$value:ty] $($rest:tt)*) => {
+        $crate::__companions! { @put_each $name $given $outcome, $without $put_call $head $io $core $value, given }
+    };
+    (@put_each $name:ident $given:ident $outcome:expr, [$($without:tt)*] $put_call:tt
+        { $attrs:tt $vis:tt $operations:tt $generics:tt $arguments:tt $conditions:tt $also:tt }
+        $io:tt [$($core:tt)*] $value:ty, $give:ident) => {
+        $crate::__companions! { @operation { $attrs $vis $operations $generics [$($without)*] $conditions $also } $io
+            "Stores these values, each for its id, as if they had been loaded now."
+            $name(values: $value) -> ()
+            { let $given = $($core)*::$give($outcome, values); }
+            { $($core)*::put $put_call.store_local() }
+            { $($core)*::put $put_call.store::<__MemokitIo>() }
         }
     };
 

@@ -7,6 +7,7 @@ pub use crate::hooks::{
 };
 pub use crate::known::KnownArg;
 pub use crate::lookup::{AnyArg, Arg};
+pub use crate::memo::each::private as each;
 pub use crate::memo::spawn::{AnyPack, Pack, Sends, Sent, found, unseen, whole};
 pub use crate::memo::thread;
 pub use crate::memo::{

@@ -9,7 +9,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprClosure, ExprLit, Ident, Lit, LitStr, Path};
 
 /// Every option there is, in the order of the documentation.
-pub(crate) const NAMES: [&str; 33] = [
+pub(crate) const NAMES: [&str; 34] = [
     "timeout",
     "timeout_with",
     "prefix",
@@ -18,6 +18,7 @@ pub(crate) const NAMES: [&str; 33] = [
     "ignore",
     "key",
     "extra",
+    "each",
     "cache",
     "local",
     "local_timeout",
@@ -56,6 +57,7 @@ pub(crate) struct Options {
     pub(crate) ignore: Option<Given<Vec<Ident>>>,
     pub(crate) key: Option<Given<Expr>>,
     pub(crate) extra: Option<Given<Expr>>,
+    pub(crate) each: Option<Given<Ident>>,
     pub(crate) cache: Option<Given<CacheSource>>,
     pub(crate) local: Option<Given<bool>>,
     pub(crate) local_timeout: Option<Given<Time>>,
@@ -81,6 +83,8 @@ pub(crate) struct Options {
     pub(crate) scope: Option<Given<()>>,
     pub(crate) companion: Option<Given<Ident>>,
     pub(crate) krate: Option<Given<Path>>,
+    /// The names of all that were given.
+    pub(crate) names: Vec<Ident>,
 }
 
 /// A span of time.
@@ -126,6 +130,11 @@ impl Options {
         self.store_result.as_ref().is_some_and(|store_result| !store_result.value)
     }
 
+    /// Whether this is the argument that holds ids.
+    pub(crate) fn is_ids(&self, argument: &Ident) -> bool {
+        self.each.as_ref().is_some_and(|each| each.value == *argument)
+    }
+
     /// The path of the crate in generated code.
     pub(crate) fn krate(&self) -> TokenStream {
         match &self.krate {
@@ -164,6 +173,7 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Options {
 
 impl Options {
     fn take(&mut self, Pair { name, value }: Pair, errors: &mut Errors) {
+        self.names.push(name.clone());
         match name.to_string().as_str() {
             "timeout" => put(&mut self.timeout, &name, time(&value), errors),
             "timeout_with" => put(&mut self.timeout_with, &name, Ok(value), errors),
@@ -173,6 +183,7 @@ impl Options {
             "ignore" => put(&mut self.ignore, &name, names(&value), errors),
             "key" => put(&mut self.key, &name, Ok(value), errors),
             "extra" => put(&mut self.extra, &name, Ok(value), errors),
+            "each" => put(&mut self.each, &name, argument(&value), errors),
             "cache" => put(&mut self.cache, &name, Ok(source(value)), errors),
             "local" => put(&mut self.local, &name, yes_or_no(&value), errors),
             "local_timeout" => put(&mut self.local_timeout, &name, time(&value), errors),
@@ -226,6 +237,7 @@ fn familiar(wrong: &str) -> Option<&'static str> {
         "eviction_listener" | "on_eviction" | "on_remove" => "on_evict",
         "convert" | "args_rewrite" | "key_fn" | "key_generator_callable" => "key",
         "sync_writes" | "lock" | "dog_pile_lock" => "single_flight",
+        "batch" | "bulk" | "many" | "multi" => "each",
         "thread_local" | "unsync" | "unsync_reads" => "scope",
         "name" | "key_prefix" | "namespace" | "make_name" | "cache_prefix_block" => "prefix",
         "response_filter" => "cache_if",
@@ -366,6 +378,10 @@ fn ident(value: &Expr) -> syn::Result<Ident> {
         Expr::Path(path) if path.qself.is_none() => path.path.require_ident().cloned(),
         _ => Err(syn::Error::new_spanned(value, "expected a name, without quotes")),
     }
+}
+
+fn argument(value: &Expr) -> syn::Result<Ident> {
+    ident(value).map_err(|error| syn::Error::new(error.span(), "expected the name of the argument that holds the ids"))
 }
 
 fn names(value: &Expr) -> syn::Result<Vec<Ident>> {

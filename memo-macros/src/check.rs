@@ -1,6 +1,7 @@
 //! Every rule about options and functions. It finds mistakes and emits nothing.
 
 use crate::args::{Options, SingleFlight, closure};
+use crate::check_each;
 use crate::errors::{Errors, list, nearest};
 use crate::model::{Model, Place};
 use proc_macro2::Span;
@@ -13,6 +14,7 @@ pub(crate) fn check(options: &Options, model: &Model<'_>, errors: &mut Errors) {
     guard(options, errors);
     function_alone(options, model, errors);
     ignored_names(options, model, errors);
+    check_each::check(options, model, errors);
 }
 
 fn options_alone(options: &Options, errors: &mut Errors) {

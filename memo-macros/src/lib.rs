@@ -7,6 +7,7 @@
 mod args;
 mod cfgs;
 mod check;
+mod check_each;
 mod errors;
 mod expand;
 mod fallback;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`getting_started`] | from a slow function to a cached one, and which functions are fit for it |
 //! | [`keys_and_arguments`] | which calls are the same call: references, `ignore`, `key`, generics, methods |
+//! | [`bulk`] | many ids in one call: load those that are missing together |
 //! | [`invalidation`] | how values go, what holds during a load, and what holds across processes |
 //! | [`shared_level`] | several processes: memory, file, Redis, failures, secrets, large values, codecs, deploys |
 //! | [`bucket`] | values under keys by hand |
@@ -19,6 +20,9 @@ pub mod getting_started {}
 
 #[doc = include_str!("keys_and_arguments.md")]
 pub mod keys_and_arguments {}
+
+#[doc = include_str!("bulk.md")]
+pub mod bulk {}
 
 #[doc = include_str!("invalidation.md")]
 pub mod invalidation {}

@@ -64,5 +64,19 @@ pub(crate) fn register(number: u8) {
             assert_eq!(cache.capabilities().name, name);
             assert!(memokit::register(name, cache).is_none());
         }
+        hears("redis", warm);
     });
+}
+
+#[memokit::cached(cache = "redis", prefix = "support: warm")]
+fn warm() {}
+
+/// Waits until messages of the bus arrive at a cache that `call` uses. When they begin to, copies go that were fetched
+/// before.
+pub(crate) fn hears(cache: &str, call: fn()) {
+    call();
+    let cache = memokit::cache(cache).expect("it is registered");
+    while !memokit::health(&cache).hears {
+        std::thread::yield_now();
+    }
 }

@@ -17,6 +17,9 @@ pub(crate) enum Op {
     Add,
     Remove,
     Clear,
+    GetMany,
+    SetMany,
+    RemoveMany,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,6 +212,19 @@ impl Cache for Probe {
         self.around(Op::Remove, || self.memory.remove(key))
     }
 
+    fn get_many(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        self.around(Op::GetMany, || self.memory.get_many(keys))
+    }
+
+    fn set_many(&self, entries: &[(&str, &[u8])], timeout: Option<Duration>) -> Result<(), Error> {
+        self.timeouts.lock().unwrap().push(timeout);
+        self.around(Op::SetMany, || self.memory.set_many(entries, timeout))
+    }
+
+    fn remove_many(&self, keys: &[&str]) -> Result<u64, Error> {
+        self.around(Op::RemoveMany, || self.memory.remove_many(keys))
+    }
+
     fn scan(&self, prefix: &str, visit: &mut dyn FnMut(&str)) -> Result<(), Error> {
         self.memory.scan(prefix, visit)
     }
@@ -242,6 +258,23 @@ impl Cache for Probe {
 
     fn remove_async<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool, Error>> {
         self.around_async(Op::Remove, move || self.memory.remove(key))
+    }
+
+    fn get_many_async<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<Vec<Option<Vec<u8>>>, Error>> {
+        self.around_async(Op::GetMany, move || self.memory.get_many(keys))
+    }
+
+    fn set_many_async<'a>(
+        &'a self,
+        entries: &'a [(&'a str, &'a [u8])],
+        timeout: Option<Duration>,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        self.timeouts.lock().unwrap().push(timeout);
+        self.around_async(Op::SetMany, move || self.memory.set_many(entries, timeout))
+    }
+
+    fn remove_many_async<'a>(&'a self, keys: &'a [&'a str]) -> BoxFuture<'a, Result<u64, Error>> {
+        self.around_async(Op::RemoveMany, move || self.memory.remove_many(keys))
     }
 
     fn clear_async<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<u64, Error>> {

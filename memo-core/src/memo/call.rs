@@ -15,7 +15,7 @@
 
 use super::cell::Instance;
 use super::context;
-use super::door::{Door, Fetched, MakeDoor};
+use super::door::{Door, Fetched, MakeDoor, Shared};
 use super::flight::{Ending, Flight};
 use super::function::Function;
 use super::guard::{Asked, Guard, entry, shared_hit};
@@ -23,6 +23,7 @@ use super::io::{Blocking, Io, Tasks, ready};
 use super::untyped::Entered;
 use super::valid;
 use super::{Join, Memo};
+use crate::Error;
 use crate::local::{Entry, Looked};
 use crate::lookup::{Borrowed, Parts};
 use crate::outcome::Outcome;
@@ -152,7 +153,6 @@ pub(super) fn local_hit<O: Outcome + 'static>(function: &'static Function, entry
 }
 
 #[cold]
-#[expect(clippy::needless_pass_by_value, reason = "made for this call, and used up by it")]
 fn begin<O, P, M>(
     function: &'static Function,
     memo: &'static Memo<P::Owned, O::Value>,
@@ -344,9 +344,9 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Settled<O, K, D> {
 /// A call that waits for another caller's load.
 pub struct Follower<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
     function: &'static Function,
-    memo: &'static Memo<K, O::Value>,
+    pub(super) memo: &'static Memo<K, O::Value>,
     outcome: O,
-    flight: Arc<Flight>,
+    pub(super) flight: Arc<Flight>,
     door: D,
 }
 
@@ -357,7 +357,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
         self.answer(ending)
     }
 
-    fn answer(self, ending: Ending) -> Result<O::Return, Started<O, K, D>> {
+    pub(super) fn answer(self, ending: Ending) -> Result<O::Return, Started<O, K, D>> {
         let returned = match ending {
             // It was invalidated while it was loaded, and maybe before this call began.
             Ending::Value(_, Some(marks)) if !marks.is_valid() => return Err(self.lead(Join::Any)),
@@ -392,11 +392,11 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
 /// A call of a function without a local level. It asks the shared level before it enters the table of loads: its hits
 /// have nothing to store, so they need not meet there.
 pub struct Seeker<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
-    function: &'static Function,
-    memo: &'static Memo<K, O::Value>,
+    pub(super) function: &'static Function,
+    pub(super) memo: &'static Memo<K, O::Value>,
     outcome: O,
-    key: K,
-    door: D,
+    pub(super) key: K,
+    pub(super) door: D,
     /// The number of the next load, as it was before the shared level was asked.
     next: u64,
 }
@@ -404,20 +404,36 @@ pub struct Seeker<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
 impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Seeker<O, K, D> {
     /// What the shared level has, or the start of a load.
     async fn seek<I: Io>(self) -> Result<O::Return, Started<O, K, D>> {
-        let Seeker { function, memo, outcome, key, door, next } = self;
-        let asked = match valid::fetch::<O, D, I>(outcome, function, &door).await {
-            Fetched::Value(found) => {
-                shared_hit(function, &door, &found);
-                context::inherit(&found.tags);
-                return Ok(O::from_value(found.value));
-            }
-            Fetched::Nothing => Asked::Before(next),
+        match valid::fetch::<O, D, I>(self.outcome, self.function, &self.door).await {
+            Fetched::Value(found) => Ok(self.found(found)),
+            Fetched::Nothing => Err(self.found_nothing()),
             Fetched::Failed(error) => {
-                function.report(&error);
-                door.note(|facts| facts.failed(&error));
-                Asked::Failed
+                self.function.report(&error);
+                Err(self.failed(&error))
             }
-        };
-        Err(enter(function, memo, outcome, memo.flight(function, key), door, Join::Any, asked))
+        }
+    }
+
+    /// The shared level has this.
+    pub(super) fn found(self, found: Shared<O::Value>) -> O::Return {
+        shared_hit(self.function, &self.door, &found);
+        O::from_value(found.value)
+    }
+
+    /// The shared level has nothing.
+    pub(super) fn found_nothing(self) -> Started<O, K, D> {
+        let next = self.next;
+        self.enter(Asked::Before(next))
+    }
+
+    /// The shared level failed, which is reported.
+    pub(super) fn failed(self, error: &Error) -> Started<O, K, D> {
+        self.door.note(|facts| facts.failed(error));
+        self.enter(Asked::Failed)
+    }
+
+    fn enter(self, asked: Asked) -> Started<O, K, D> {
+        let Seeker { function, memo, outcome, key, door, .. } = self;
+        enter(function, memo, outcome, memo.flight(function, key), door, Join::Any, asked)
     }
 }

@@ -66,6 +66,15 @@ impl Mark {
     /// Of a load that nobody can ask for, since it has no flight.
     pub(crate) const NAMELESS: Mark = Mark(0);
 
+    /// The mark of the load whose flight is at this address.
+    pub(crate) fn at(address: usize) -> Self {
+        Mark(address)
+    }
+
+    pub(crate) fn address(self) -> usize {
+        self.0
+    }
+
     /// Whether the running code is inside of this load.
     pub(crate) fn is_inside(self) -> bool {
         INSIDE.try_with(|inside| inside.borrow().iter().any(|frame| frame.load == self.0)).unwrap_or(false)

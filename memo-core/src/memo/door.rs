@@ -141,6 +141,20 @@ pub trait MakeDoor<P, V> {
 #[derive(Clone, Copy)]
 pub struct LocalOnly;
 
+impl<P, V, M: MakeDoor<P, V>> MakeDoor<P, V> for &M {
+    type Door = M::Door;
+
+    #[inline]
+    fn make(&self, function: &'static Function, parts: P) -> M::Door {
+        (**self).make(function, parts)
+    }
+
+    #[inline]
+    fn note(&self, fact: impl FnOnce(&mut Facts)) {
+        (**self).note(fact);
+    }
+}
+
 /// The door of a function without `cache =`: there is none.
 pub struct NoDoor;
 

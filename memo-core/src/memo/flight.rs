@@ -3,13 +3,14 @@
 //! Key and value have no types here, so that all this is compiled once and not again for each function.
 
 use super::Origin;
+use super::context::Mark;
 use crate::invalidations::Marks;
 use crate::outcome::SharedError;
 use crate::sync::{Condvar, Mutex};
 use std::any::Any;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct Flight<K: ?Sized = AnyKey> {
     joinable: AtomicBool,
     /// Whether a task leads it, which may need the thread that would wait for it.
     pub(crate) by_task: bool,
+    /// What marks code as inside of this load, where it is one of several that one body runs for; else 0.
+    shared_mark: AtomicUsize,
     state: Mutex<State>,
     changed: Condvar,
     /// Last, so that its type can be forgotten.
@@ -71,6 +74,7 @@ impl Flight {
             number: AtomicU64::new(0),
             joinable: AtomicBool::new(false),
             by_task,
+            shared_mark: AtomicUsize::new(0),
             state: Mutex::new(State {
                 phase: Phase::Loading,
                 doomed: false,
@@ -104,6 +108,19 @@ impl Flight {
     /// Whether other callers of the key may wait for it.
     pub(crate) fn is_joinable(&self) -> bool {
         self.joinable.load(Ordering::Relaxed)
+    }
+
+    /// What marks code as inside of this load.
+    pub(crate) fn mark(&self) -> Mark {
+        match self.shared_mark.load(Ordering::Relaxed) {
+            0 => Mark::of(self),
+            address => Mark::at(address),
+        }
+    }
+
+    /// The body that runs for this load runs for others too, under one mark. For the leader, before it runs.
+    pub(crate) fn share_mark(&self, mark: Mark) {
+        self.shared_mark.store(mark.address(), Ordering::Relaxed);
     }
 
     /// The key, without its type.

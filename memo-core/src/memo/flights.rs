@@ -17,7 +17,7 @@ use hashbrown::HashTable;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
-const SHARDS: usize = 16;
+pub(super) const SHARDS: usize = 16;
 
 /// On cache lines of its own, since every miss writes to one.
 #[repr(align(128))]
@@ -108,7 +108,7 @@ impl Flights {
 }
 
 /// Other bits choose the shard than the place in the table.
-fn shard(hash: u64) -> usize {
+pub(super) fn shard(hash: u64) -> usize {
     usize::try_from((hash >> 32) % SHARDS as u64).unwrap_or(0)
 }
 

@@ -4,6 +4,7 @@ mod call;
 mod cell;
 pub(crate) mod context;
 pub(crate) mod door;
+pub(crate) mod each;
 mod evictions;
 mod explain;
 mod flight;

@@ -25,7 +25,6 @@ pub struct Operation<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> {
 }
 
 /// An operation on the entry of a call with these arguments.
-#[expect(clippy::needless_pass_by_value, reason = "made for this call, and used up by it")]
 pub fn operation<T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
@@ -68,7 +67,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     }
 
     /// The entry in this process that a call would hit.
-    fn found_locally(&self) -> Option<Entry<O::Value>> {
+    pub(super) fn found_locally(&self) -> Option<Entry<O::Value>> {
         let entry = self.memo.peek(&self.key).filter(Entry::is_fresh)?;
         (!O::CHECKS || self.outcome.is_valid(&entry.value)).then_some(entry)
     }

@@ -4,7 +4,7 @@
 use super::flight::{AnyKey, Ending, Flight};
 use super::flights::Flights;
 use super::function::Function;
-use super::{Join, Origin, context, sweeper};
+use super::{Join, Origin, sweeper};
 use crate::clock::Tick;
 use crate::epoch::{self, Pin};
 use crate::events::Cause;
@@ -169,5 +169,5 @@ impl Untyped<'_> {
 /// Whether a call of this function may wait for a load. The code that the load runs must not wait for itself: it runs
 /// the body. Nor must a thread wait for a task, which may need that thread to go on.
 pub(super) fn may_wait(function: &Function, flight: &Flight) -> bool {
-    !context::Mark::of(flight).is_inside() && (function.is_async || !flight.by_task)
+    !flight.mark().is_inside() && (function.is_async || !flight.by_task)
 }

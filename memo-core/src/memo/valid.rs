@@ -104,10 +104,16 @@ pub(super) async fn fetch<O: Outcome + 'static, D: Door<O::Value>, I: Io>(
     door: &D,
 ) -> Fetched<O::Value> {
     match door.fetch::<I>(function).await {
-        Fetched::Value(found) if O::CHECKS && !outcome.is_valid(&found.value) => {
-            function.count(Count::Refused);
-            Fetched::Nothing
-        }
+        Fetched::Value(found) if !accepts(outcome, function, &found.value) => Fetched::Nothing,
         fetched => fetched,
     }
+}
+
+/// Whether a value of the shared level counts as a hit; one that does not is counted.
+pub(super) fn accepts<O: Outcome>(outcome: O, function: &Function, value: &O::Value) -> bool {
+    let is_valid = !O::CHECKS || outcome.is_valid(value);
+    if !is_valid {
+        function.count(Count::Refused);
+    }
+    is_valid
 }

@@ -22,7 +22,7 @@ impl Linked {
         key: &Key,
         operation: impl Future<Output = Result<T, Error>> + Send,
     ) -> Result<T, Error> {
-        if self.owed.has(key.prefix(), key.text()) {
+        if self.owes(key) {
             return Err(self.skipped(verb, key.text(), "an invalidation of it has not reached the cache yet"));
         }
         self.through(verb, key.text(), operation).await
@@ -51,21 +51,34 @@ impl Linked {
         result
     }
 
+    /// Whether an invalidation of a key has not reached the cache yet.
+    pub(super) fn owes(&self, key: &Key) -> bool {
+        self.owed.has(key.prefix(), key.text())
+    }
+
     /// Drops the entry of a key. Where that fails it is owed, until `until`. Whether there was one.
     pub(crate) async fn invalidate<I: Io>(&self, key: &Key, until: Tick) -> Result<bool, Error> {
+        self.invalidate_all_of::<I>(&[key], until).await
+    }
+
+    /// Drops the entries of some keys. Where that fails they are owed, until `until`. Whether there was any.
+    pub(crate) async fn invalidate_all_of<I: Io>(&self, keys: &[&Key], until: Tick) -> Result<bool, Error> {
+        let Some(first) = keys.first() else { return Ok(false) };
         let before = self.owed.now();
-        let keys = [key.text()];
-        let what = self.invalidation(&keys, &[]);
-        let removed = self.through("removing", key.text(), I::invalidate(&*self.cache, &what)).await.map(|done| {
+        let texts: Vec<&str> = keys.iter().map(|key| key.text()).collect();
+        let what = self.invalidation(&texts, &[]);
+        let removed = self.through("removing", first.text(), I::invalidate(&*self.cache, &what)).await.map(|done| {
             self.heard_back(&[], done.sequence);
             done.removed > 0
         });
         match &removed {
-            Ok(_) => self.owed.settle_key(key.text(), before),
+            Ok(_) => texts.iter().for_each(|key| self.owed.settle_key(key, before)),
             Err(error) if may_succeed_later(error) => {
-                let is_owed = self.owed.add_key(key.prefix(), key.text(), until);
+                // Each of them, also where one has no room.
+                let add = |key: &&Key| self.owed.add_key(key.prefix(), key.text(), until);
+                let are_owed = keys.iter().map(add).fold(true, |all, one| all & one);
                 self.recovery.start(&self.link);
-                return Err(self.owing(key.text(), error, is_owed));
+                return Err(self.owing(first.text(), error, are_owed));
             }
             Err(_) => {}
         }

@@ -47,8 +47,9 @@ impl Ear {
 impl Listener for Ear {
     fn connected(&self, all: &Snapshot) {
         let Some(link) = self.link.upgrade() else { return };
-        link.coherence.mirror.connected(all);
-        self.drop_local();
+        if link.coherence.mirror.connected(all) {
+            self.drop_local();
+        }
     }
 
     fn lost(&self) {
@@ -85,10 +86,20 @@ impl Link {
         Invalidation { keys, names, seen: self.coherence.mirror.seen(), sender: self.id(), keep: KEEP }
     }
 
+    /// Whether messages of other processes arrive.
+    pub(super) fn hears(&self) -> bool {
+        self.coherence.mirror.known() != Known::Some
+    }
+
     /// An invalidation of these names got this number.
     pub(super) fn heard_back(&self, names: &[&str], number: u64) {
         self.coherence.mirror.note(names.iter().copied(), number);
     }
+}
+
+/// The names that backends know an entry by: of its function, and of its tags.
+fn names_of(key: &Key, lineage: &Lineage) -> Vec<String> {
+    std::iter::once(function_name(key.prefix())).chain(lineage.tags.iter().map(tag_name)).collect()
 }
 
 impl Linked {
@@ -126,6 +137,7 @@ impl Linked {
         let was_lost = mirror.known() == Known::Lost;
         let asked = I::records(&*self.cache, names, mirror.seen());
         let records = self.through("looking for invalidations", "of entries", asked).await?;
+        mirror.asked_first(records.sequence);
         if was_lost {
             mirror.began_again(&records);
         }
@@ -136,26 +148,48 @@ impl Linked {
     /// Whether an entry that this number and these tags stand in is void, since its function or one of its tags was invalidated
     /// after its load began.
     pub(crate) async fn is_void<I: Io>(&self, key: &Key, lineage: &Lineage) -> Result<bool, Error> {
+        match self.is_known_void(key, lineage) {
+            Some(is_void) => Ok(is_void),
+            None => Ok(self.are_void::<I>(&[(key, lineage)]).await? == [true]),
+        }
+    }
+
+    /// As [`is_void`](Linked::is_void), of each of these, with one question for all at the most.
+    pub(crate) async fn are_void<I: Io>(&self, entries: &[(&Key, &Lineage)]) -> Result<Vec<bool>, Error> {
+        let known: Vec<Option<bool>> = entries.iter().map(|(key, lineage)| self.is_known_void(key, lineage)).collect();
+        if let Some(all) = known.iter().copied().collect() {
+            return Ok(all);
+        }
+        let names: Vec<Vec<String>> = entries.iter().map(|(key, lineage)| names_of(key, lineage)).collect();
+        let mut asked: Vec<&str> = names.iter().flatten().map(String::as_str).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        let was_lost = self.coherence.mirror.known() == Known::Lost;
+        let records = self.ask::<I>(&asked).await?;
+        let number = |name: &String| asked.binary_search(&name.as_str()).ok().and_then(|at| records.numbers.get(at));
+        let mut void = Vec::with_capacity(entries.len());
+        for ((known, names), (_, lineage)) in known.into_iter().zip(&names).zip(entries) {
+            let newest = names.iter().filter_map(number).copied().max().unwrap_or(0);
+            void.push(known.unwrap_or(lineage.since < newest || (was_lost && lineage.since < records.sequence)));
+        }
+        Ok(void)
+    }
+
+    /// Whether an entry is void, if that can be told without asking the cache.
+    fn is_known_void(&self, key: &Key, lineage: &Lineage) -> Option<bool> {
         let mirror = &self.coherence.mirror;
         if self.owed.count() > 0 && lineage.tags.iter().any(|tag| self.owed.has_tag(&tag_name(tag))) {
-            return Ok(true);
+            return Some(true);
         }
         // Who wrote it has seen this number, so it was given.
         mirror.see(lineage.since);
-        if mirror.known() == Known::All && mirror.is_quiet_since(lineage.since) {
-            return Ok(false);
+        if mirror.known() != Known::All {
+            return None;
         }
-        let tags: Vec<String> = lineage.tags.iter().map(tag_name).collect();
-        let function = function_name(key.prefix());
-        let names = std::iter::once(&*function).chain(tags.iter().map(|tag| &**tag));
-        if mirror.known() == Known::All {
-            return Ok(mirror.is_void(lineage.since, names));
+        if mirror.is_quiet_since(lineage.since) {
+            return Some(false);
         }
-        let names: Vec<&str> = names.collect();
-        let was_lost = mirror.known() == Known::Lost;
-        let records = self.ask::<I>(&names).await?;
-        let newest = records.numbers.iter().copied().max().unwrap_or(0);
-        Ok(lineage.since < newest || (was_lost && lineage.since < records.sequence))
+        Some(mirror.is_void(lineage.since, names_of(key, lineage).iter().map(String::as_str)))
     }
 
     /// Stores an entry unless it is void already. Whether the cache took it.
@@ -171,7 +205,7 @@ impl Linked {
         if cost > SURELY_KEPT && self.ask::<I>(&[]).await?.sequence != lineage.since {
             return Ok(false);
         }
-        if mirror.known() == Known::All && self.is_void::<I>(key, lineage).await? {
+        if self.is_known_void(key, lineage) == Some(true) {
             return Ok(false);
         }
         let stored = I::store(&*self.cache, key.text(), bytes, timeout, lineage.since);

@@ -12,6 +12,8 @@ pub struct Health {
     /// Whether it is asked. Where it is not, since it did not answer repeatedly, every call is a miss without a delay,
     /// and this process looks twice a second whether it answers again.
     pub answers: bool,
+    /// Whether messages of other processes arrive; never, where the cache has no bus.
+    pub hears: bool,
     /// How often it stopped answering.
     pub outages: u64,
     /// Operations that were not tried, because of that or since they were about an entry whose invalidation is owed.
@@ -39,6 +41,7 @@ pub fn health(cache: &Arc<dyn Cache>) -> Health {
     let link = Link::of(cache);
     Health {
         answers: !link.breaker.is_open(),
+        hears: link.hears(),
         outages: link.breaker.opened(),
         skipped: link.skips.load(Ordering::Relaxed),
         owed: link.owed.count() as u64,

@@ -55,8 +55,8 @@ impl<C> SharedBy<C> {
 /// The door of one call.
 pub struct SharedDoor<V, C> {
     /// The cache and the key, or why there is none.
-    open: Result<(Linked, Key), Error>,
-    function: &'static Function,
+    pub(super) open: Result<(Linked, Key), Error>,
+    pub(super) function: &'static Function,
     types: PhantomData<fn() -> (V, C)>,
 }
 
@@ -101,6 +101,25 @@ pub(crate) async fn clear<I: Io>(function: &'static Function, owner: Option<&'st
     let linked = source(function)?;
     linked.clear::<I>(&*function.shared_prefix(owner)?, function.gone_by()).await?;
     Ok(())
+}
+
+impl<V, C> SharedDoor<V, C>
+where
+    V: Serialize + DeserializeOwned + Send + Sync + 'static,
+    C: Codec,
+{
+    pub(super) async fn store_one<I: Io>(
+        &self,
+        value: &V,
+        timeout: Option<Duration>,
+        cost: Duration,
+        lineage: &Lineage,
+    ) -> Result<bool, Error> {
+        let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
+        let bytes = value::to_bytes::<V, C>(key.text(), value, timeout, cost, lineage)?;
+        self.function.stores_for(timeout);
+        linked.store::<I>(key, &bytes, timeout, lineage, cost).await
+    }
 }
 
 impl<V, C> Door<V> for SharedDoor<V, C>
@@ -148,10 +167,7 @@ where
         cost: Duration,
         lineage: &Lineage,
     ) -> Result<bool, Error> {
-        let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
-        let bytes = value::to_bytes::<V, C>(key.text(), value, timeout, cost, lineage)?;
-        self.function.stores_for(timeout);
-        linked.store::<I>(key, &bytes, timeout, lineage, cost).await
+        self.store_one::<I>(value, timeout, cost, lineage).await
     }
 
     fn encode(&self, value: &V, timeout: Option<Duration>, lineage: &Lineage) -> Result<Vec<u8>, Error> {
@@ -216,7 +232,7 @@ where
 }
 
 /// The value in stored bytes, or why they are no hit.
-fn read<V: DeserializeOwned + 'static, C: Codec>(
+pub(super) fn read<V: DeserializeOwned + 'static, C: Codec>(
     key: &Key,
     found: &Found<&[u8]>,
 ) -> Result<(Shared<V>, Lineage), Reject> {

@@ -10,7 +10,7 @@ use super::invalidation::Records;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use parking_lot::RwLock;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 /// Names that are kept; as many as a backend keeps, and what came since it told them.
 const MOST: usize = 1 << 16;
@@ -35,6 +35,10 @@ pub(super) struct Mirror {
     known: AtomicU8,
     /// No record and no floor is later.
     newest: AtomicU64,
+    /// One more than the sequence that was answered first; 0 before that.
+    first: AtomicU64,
+    /// Whether the bus was ever connected.
+    was_connected: AtomicBool,
     records: RwLock<Kept>,
 }
 
@@ -96,8 +100,18 @@ impl Mirror {
         self.see(number);
     }
 
-    /// The bus is connected, and this is all that is recorded.
-    pub(super) fn connected(&self, all: &Snapshot) {
+    /// The cache was asked for records, and its sequence was this.
+    pub(super) fn asked_first(&self, sequence: u64) {
+        if self.first.load(Ordering::Relaxed) == 0 {
+            let _another_was_first = self.first.compare_exchange(0, sequence + 1, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+
+    /// The bus is connected, and this is all that is recorded. Whether messages may have been missed of what this process has
+    /// copies of: not at first, if no number was given since it first asked.
+    pub(super) fn connected(&self, all: &Snapshot) -> bool {
+        let was_connected = self.was_connected.swap(true, Ordering::AcqRel);
+        let nothing_since = self.first.load(Ordering::Acquire) == all.sequence + 1;
         let mut records = self.records.write();
         records.floor = records.floor.max(all.floor);
         all.records.iter().for_each(|(name, number)| records.note(name, *number));
@@ -107,6 +121,7 @@ impl Mirror {
         let is_whole = all.sequence >= self.seen();
         self.see(all.sequence);
         self.set_known(if is_whole { Known::All } else { Known::Lost });
+        was_connected || !nothing_since || !is_whole
     }
 
     /// Messages may be missed from now on.
@@ -182,6 +197,21 @@ mod tests {
         mirror.disconnected();
         mirror.began_again(&Records { sequence: 8, numbers: Vec::new() });
         assert_eq!(mirror.known(), Known::Some);
+    }
+
+    #[test]
+    fn what_was_fetched_before_the_first_connection_stays_only_if_nothing_was_invalidated() {
+        let connects = |first: Option<u64>| {
+            let mirror = Mirror::default();
+            first.into_iter().for_each(|first| mirror.asked_first(first));
+            mirror.asked_first(7);
+            mirror.see(7);
+            let snapshot = snapshot(7, 0, &[]);
+            (mirror.connected(&snapshot), mirror.connected(&snapshot))
+        };
+        assert_eq!(connects(None), (false, true), "and nobody knows what was missed once it was lost");
+        assert_eq!(connects(Some(6)), (true, true));
+        assert!(Mirror::default().connected(&snapshot(0, 0, &[])), "nobody asked");
     }
 
     #[test]

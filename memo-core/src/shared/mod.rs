@@ -18,6 +18,7 @@ pub(crate) mod level;
 mod limit;
 pub(crate) mod link;
 mod listener;
+mod many;
 mod mirror;
 mod owed;
 mod plain;

@@ -32,15 +32,7 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
         Some(hooks) => told(hooks, &quote!(__memokit_guard #plain_run)),
         None => quote!(__memokit_guard #plain_run),
     };
-    let bypass = site.options.bypass.as_ref().map(|bypass| {
-        let (bypass, holder) = (&bypass.value, site.path(&site.holder()));
-        quote! {
-            if #bypass {
-                #private::count_bypass(#holder());
-                return #body;
-            }
-        }
-    });
+    let bypass = bypass(site);
     let refresh = site.options.refresh.as_ref().map(|refresh| {
         let refresh = &refresh.value;
         quote! {
@@ -78,6 +70,20 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
             #look
         }
     }
+}
+
+/// What a call does before everything else if it is to look at nothing.
+pub(super) fn bypass(site: &Site<'_>) -> Option<TokenStream> {
+    let (private, body) = (&site.private, body(site));
+    site.options.bypass.as_ref().map(|bypass| {
+        let (bypass, holder) = (&bypass.value, site.path(&site.holder()));
+        quote! {
+            if #bypass {
+                #private::count_bypass(#holder());
+                return #body;
+            }
+        }
+    })
 }
 
 /// Returns a value that was found, once the hooks are told.

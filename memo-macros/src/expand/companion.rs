@@ -31,12 +31,17 @@ pub(super) fn all(site: &Site<'_>) -> TokenStream {
         Some(owner) => quote!(, ::core::option::Option::Some(#owner)),
         None => quote!(, ::core::option::Option::None),
     });
-    let (explain, refresh) = (explain(site), refresh(site, hooks.as_ref()));
+    let refresh = refresh(site, hooks.as_ref());
     // A guard has no value to give or to take.
-    let values = (!site.options.is_guard()).then(|| values(site, hooks.as_ref()));
-    let key = site.is_shared().then(|| simple(site, "key"));
+    let values = match &site.options.each {
+        Some(_) => Some(super::each::values(site)),
+        None => (!site.options.is_guard()).then(|| values(site, hooks.as_ref())),
+    };
+    let has_one_key = site.options.each.is_none();
+    let key = (site.is_shared() && has_one_key).then(|| simple(site, "key"));
     // `timeout_with` gives each value a time of its own.
     let set_timeout = site.options.timeout_with.is_none().then(|| simple(site, "set_timeout"));
+    let explain = has_one_key.then(|| explain(site));
     let spawn = spawn(site);
     quote! {
         #private::companions!(
@@ -101,7 +106,10 @@ fn explain(site: &Site<'_>) -> TokenStream {
 
 fn refresh(site: &Site<'_>, hooks: Option<&Hooks<'_, '_>>) -> TokenStream {
     let name = site.named("refresh");
-    let run = refreshed(site, hooks);
+    let run = match &site.options.each {
+        Some(each) => super::each::refreshed(site, &each.value),
+        None => refreshed(site, hooks),
+    };
     let tagged = site.options.tags.as_ref().map(|_| site.loading_call());
     let noted = hooks.map(Hooks::call).or(tagged).map(|call| quote!(, (#call)));
     quote!(refresh(#name, |__memokit_guard| #run #noted);)

@@ -14,7 +14,8 @@ impl Site<'_> {
     pub(super) fn keep(&self) -> TokenStream {
         let private = &self.private;
         let mut conditions = Vec::new();
-        if self.options.cache_none.as_ref().is_some_and(|cache_none| !cache_none.value) {
+        let cache_none = self.options.cache_none.as_ref().map(|cache_none| cache_none.value);
+        if cache_none == Some(false) && self.options.each.is_none() {
             // A missing `Option` is reported at the return type.
             let span = self.model.returned().span();
             let (private, span) = (located(private, span), Span::call_site().located_at(span));
@@ -25,12 +26,20 @@ impl Site<'_> {
         }
         let all = conditions.is_empty();
         let value = match self.timeout_with() {
+            None if all && self.options.each.is_some() => match cache_none {
+                Some(true) => return quote!(|_| true),
+                _ => return quote!(|__memokit_stored| __memokit_stored.is_some()),
+            },
             None if all && !self.options.stores_errors() => return quote!(|_| true),
             None if all => quote!(#private::Keep::from(true)),
             None => quote!(#private::Keep::from(#(#conditions)&&*)),
             Some(time) if all => time,
             Some(time) => quote!(if #(#conditions)&&* { #time } else { #private::Keep::from(false) }),
         };
+        if self.options.each.is_some() {
+            let none = cache_none == Some(true);
+            return of_each(&value, &quote!(#private::Keep::from(#none)));
+        }
         let error = match self.options.cache_err.as_ref().map(|cache_err| &cache_err.value) {
             Some(CacheErr::Some(predicate)) => quote!(#private::agrees(__memokit_error, #predicate)),
             _ => quote!(true),
@@ -50,13 +59,13 @@ impl Site<'_> {
         let private = &self.private;
         let Some(predicate) = &self.options.valid_if else { return outcome };
         let predicate = &predicate.value;
-        match self.options.stores_errors() {
-            true => {
-                let predicate = self.of_value(&quote!(#private::agrees(__memokit_value, #predicate)), &quote!(true));
-                quote!(#private::valid_if(#outcome, #predicate))
-            }
-            false => quote!(#private::valid_if(#outcome, #predicate)),
-        }
+        let asked = quote!(#private::agrees(__memokit_value, #predicate));
+        let predicate = match &self.options.each {
+            Some(_) => of_each(&asked, &quote!(true)),
+            None if self.options.stores_errors() => self.of_value(&asked, &quote!(true)),
+            None => quote!(#predicate),
+        };
+        quote!(#private::valid_if(#outcome, #predicate))
     }
 
     /// The outcome with `weigh` around it. An error that is stored weighs 1.
@@ -64,9 +73,11 @@ impl Site<'_> {
         let private = &self.private;
         let Some(weigh) = &self.options.weigh else { return outcome };
         let weigh = &weigh.value;
-        let weigh = match self.options.stores_errors() {
-            true => self.of_value(&quote!(#private::weight_of(__memokit_value, #weigh)), &quote!(1)),
-            false => quote!(#weigh),
+        let asked = quote!(#private::weight_of(__memokit_value, #weigh));
+        let weigh = match &self.options.each {
+            Some(_) => of_each(&asked, &quote!(1)),
+            None if self.options.stores_errors() => self.of_value(&asked, &quote!(1)),
+            None => quote!(#weigh),
         };
         quote_spanned!(weigh.span()=> #private::weighed(#outcome, #weigh))
     }
@@ -97,6 +108,16 @@ impl Site<'_> {
                 }
             },
             false => quote!(|__memokit_value| #value),
+        }
+    }
+}
+
+/// A closure over what is stored for one id, from an expression over a `__memokit_value` and one for an id without one.
+fn of_each(value: &TokenStream, none: &TokenStream) -> TokenStream {
+    quote! {
+        |__memokit_stored| match __memokit_stored {
+            ::core::option::Option::Some(__memokit_value) => #value,
+            ::core::option::Option::None => #none,
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod call;
 mod companion;
+mod each;
 mod function;
 mod guard;
 mod hooks;
@@ -48,7 +49,10 @@ impl Expanded {
 /// Expands a function that has no mistakes.
 pub(crate) fn expand(options: &Options, model: &Model<'_>) -> Expanded {
     let site = Site::new(options, model);
-    let function = call::cached(&site);
+    let function = match &options.each {
+        Some(each) => each::cached(&site, &each.value),
+        None => call::cached(&site),
+    };
     let companions = companion::all(&site);
     let (statics, consts, body) = (function::holder(&site), site.consts(), call::uncached(&site));
     if model.place == Place::Method {

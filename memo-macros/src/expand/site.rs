@@ -31,9 +31,11 @@ impl<'a> Site<'a> {
             None => model.name().clone(),
         };
         // The same names with other bounds, see `memo_core::private::thread`.
-        let private = match &options.scope {
-            Some(_) => quote!(#krate::__private::thread),
-            None => quote!(#krate::__private),
+        let private = match (&options.scope, &options.each) {
+            (Some(_), _) => quote!(#krate::__private::thread),
+            // The same again, see `memo_core::private::each`.
+            (None, Some(_)) => quote!(#krate::__private::each),
+            (None, None) => quote!(#krate::__private),
         };
         Site { options, model, private, companion }
     }
@@ -91,9 +93,15 @@ impl<'a> Site<'a> {
 
     /// As [`call`](Site::call), by this door.
     pub(super) fn call_by(&self, door: &TokenStream) -> TokenStream {
+        let ids = self.options.each.as_ref().map(|each| self.ids(&each.value));
+        self.call_of(door, &ids.unwrap_or_default())
+    }
+
+    /// As [`call_by`](Site::call_by), of what `rest` says.
+    pub(super) fn call_of(&self, door: &TokenStream, rest: &TokenStream) -> TokenStream {
         let function = self.path(&self.holder());
         let (instance, outcome, parts) = (self.instance(), self.outcome(), self.parts());
-        quote!(#function(), #instance, #outcome, #parts, #door)
+        quote!(#function(), #instance, #outcome, #parts, #door #rest)
     }
 
     /// Which part of the return value is stored.
@@ -105,6 +113,10 @@ impl<'a> Site<'a> {
         let outcome = match self.options.stores_errors() {
             true => quote_spanned!(returned.span()=> #private::storing_errors::<#returned>()),
             false => quote_spanned!(returned.span()=> #private::Returns::<#returned>::new().outcome()),
+        };
+        let outcome = match &self.options.each {
+            Some(_) => self.of_each(&outcome),
+            None => outcome,
         };
         self.checked(self.weighed(outcome))
     }
@@ -197,8 +209,10 @@ impl<'a> Site<'a> {
                 let this = self.model.receiver().filter(|_| !self.ignores("self"));
                 let this = this.map(|receiver| parts.of_any(&receiver.self_token.to_token_stream(), receiver.span()));
                 let arguments = self.model.arguments.iter().filter(|argument| self.is_key(argument));
-                let arguments =
-                    arguments.map(|argument| parts.of_type(&argument.ident.to_token_stream(), &argument.ty));
+                let arguments = arguments.map(|argument| match self.options.is_ids(&argument.ident) {
+                    true => self.hole(),
+                    false => parts.of_type(&argument.ident.to_token_stream(), &argument.ty),
+                });
                 this.into_iter().chain(arguments).collect()
             }
         };
@@ -244,6 +258,9 @@ impl<'a> Site<'a> {
         if self.ignores(&name) {
             return false;
         }
+        if self.options.is_ids(&argument.ident) {
+            return true;
+        }
         let steers = [&self.options.bypass, &self.options.refresh];
         let steers = steers.into_iter().flatten().any(|given| mentions(given.value.to_token_stream(), &name));
         !steers || mentions(self.model.original.block.to_token_stream(), &name)
@@ -286,9 +303,9 @@ impl<'a> Site<'a> {
 
     /// The expression behind `cache = …`.
     pub(super) fn source(&self) -> Option<TokenStream> {
-        let private = &self.private;
+        let (private, krate) = (&self.private, self.options.krate());
         self.options.cache.as_ref().map(|cache| match &cache.value {
-            CacheSource::Named(name) => quote!(#private::Source::Named(#name, #private::default_cache)),
+            CacheSource::Named(name) => quote!(#private::Source::Named(#name, #krate::__private::default_cache)),
             CacheSource::Computed(expression) => quote!(#private::Source::Given(|| #expression)),
         })
     }

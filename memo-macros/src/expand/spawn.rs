@@ -17,8 +17,8 @@ use syn::{GenericArgument, Ident, Index, PathArguments, ReceiverKind, Type, Type
 pub(super) fn spawn(site: &Site<'_>) -> Option<TokenStream> {
     // Of a function of a trait the name alone does not say which is meant.
     let elsewhere = site.model.block.is_some_and(|block| block.is_of_trait || block.has_lifetimes);
-    if site.model.is_async() || site.model.is_unsafe() || site.options.scope.is_some() || elsewhere || !can_travel(site)
-    {
+    let is_plain = site.options.scope.is_none() && site.options.each.is_none();
+    if site.model.is_async() || site.model.is_unsafe() || !is_plain || elsewhere || !can_travel(site) {
         return None;
     }
     let private = &site.private;

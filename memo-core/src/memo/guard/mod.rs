@@ -1,9 +1,11 @@
 //! The lead of a load: run the body, store what it returned, let the followers go.
 
+mod each;
 #[cfg(feature = "shared")]
 mod fleet;
 mod store;
 
+pub(super) use each::{Brought, begin_all, share_tags, store_all};
 pub(super) use store::{StopStoring, entry};
 
 use super::call::{Begun, MemoKey};
@@ -103,13 +105,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     /// Asks the shared level, under the lead, so that one caller of a key asks.
     pub(super) async fn fetch<I: Io>(mut self) -> Begun<O, K, D> {
-        let number = self.flight.as_ref().map(|flight| flight.number());
-        let knows = match self.asked {
-            Asked::NotYet => false,
-            Asked::Before(next) => number == Some(next),
-            Asked::Failed => true,
-        };
-        if D::SHARED && !knows {
+        if self.must_ask() {
             match valid::fetch::<O, D, I>(self.outcome, self.function, &self.door).await {
                 Fetched::Value(found) => return Begun::Hit(self.end_with(found)),
                 Fetched::Nothing => {}
@@ -137,7 +133,19 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         Begun::Miss(self)
     }
 
-    fn end_with(mut self, found: Shared<O::Value>) -> O::Return {
+    /// Whether the shared level is to be asked now.
+    pub(super) fn must_ask(&self) -> bool {
+        let number = self.flight.as_ref().map(|flight| flight.number());
+        let knows = match self.asked {
+            Asked::NotYet => false,
+            Asked::Before(next) => number == Some(next),
+            Asked::Failed => true,
+        };
+        D::SHARED && !knows && !self.refreshes
+    }
+
+    /// Ends the load with what the shared level has.
+    pub(super) fn end_with(mut self, found: Shared<O::Value>) -> O::Return {
         shared_hit(self.function, &self.door, &found);
         let left = shorter(found.left, self.function.trusted_time());
         add_tags(&mut self.tags, &found.tags);
@@ -215,13 +223,13 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         self.complete::<Tasks>(returned, cost, keep).await
     }
 
-    pub(super) fn load(&mut self, body: impl FnOnce() -> O::Return) -> (O::Return, Duration) {
+    pub(super) fn load<R>(&mut self, body: impl FnOnce() -> R) -> (R, Duration) {
         let run = Run::start(self.mark());
         let returned = body();
         (returned, run.end(&mut self.tags))
     }
 
-    pub(super) async fn load_async(&mut self, body: impl Future<Output = O::Return>) -> (O::Return, Duration) {
+    pub(super) async fn load_async<R>(&mut self, body: impl Future<Output = R>) -> (R, Duration) {
         let watch = Stopwatch::start();
         let mark = self.mark();
         let mut body = pin!(body);
@@ -275,7 +283,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         self.end_put(value, entry);
     }
 
-    fn end_put(&mut self, value: &O::Value, mut entry: Option<Entry<O::Value>>) {
+    pub(super) fn end_put(&mut self, value: &O::Value, mut entry: Option<Entry<O::Value>>) {
         let marks = self.marks();
         if let Some(entry) = &mut entry {
             entry.marks.clone_from(&marks);
@@ -291,7 +299,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     fn mark(&self) -> Option<Mark> {
-        self.flight.as_deref().map(Mark::of)
+        self.flight.as_deref().map(Flight::mark)
     }
 
     // What follows is told whether the value is to be kept, instead of asking: a closure of each function would have
@@ -345,7 +353,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     /// Ends the load: counts it, stores the entry in the local level and lets the followers go.
-    fn end(mut self, returned: O::Return, cost: Duration, mut entry: Option<Entry<O::Value>>) -> O::Return {
+    pub(super) fn end(mut self, returned: O::Return, cost: Duration, mut entry: Option<Entry<O::Value>>) -> O::Return {
         self.function.count_load(cost, !self.refreshes, O::is_error(&returned));
         let marks = self.marks();
         context::inherit_from(marks.as_deref());

@@ -1,0 +1,88 @@
+//! The doors of several calls to a backend, opened at once: one operation for all of them, where the backend has one.
+
+use super::cache::{Found, TimeToLive};
+use super::codec::Codec;
+use super::level::{SharedDoor, read};
+use super::link::Linked;
+use crate::Error;
+use crate::key::Key;
+use crate::memo::door::{Lineage, Shared};
+use crate::memo::each::Doors;
+use crate::memo::{Function, Io};
+use crate::stats::Count;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// Where a door leads, or why it can't be opened.
+type Opened<'a> = Result<(&'a Linked, &'a Key), Error>;
+
+impl<V, C> SharedDoor<V, C> {
+    fn opened(&self) -> Opened<'_> {
+        self.open.as_ref().map(|(linked, key)| (linked, key)).map_err(Error::clone)
+    }
+}
+
+impl<V, C> Doors<V> for SharedDoor<V, C>
+where
+    V: Serialize + DeserializeOwned + Send + Sync + 'static,
+    C: Codec,
+{
+    async fn fetch_many<I: Io>(doors: &[&Self], function: &'static Function) -> Result<Vec<Option<Shared<V>>>, Error> {
+        let opened = doors.iter().map(|door| door.opened()).collect::<Result<Vec<_>, _>>()?;
+        let Some((linked, _)) = opened.first() else { return Ok(Vec::new()) };
+        let keys: Vec<&str> = opened.iter().map(|(_, key)| key.text()).collect();
+        let asked = I::get_many(&*linked.cache, &keys);
+        let bytes = linked.through("reading", "several entries", asked).await?;
+        let mut found = Vec::with_capacity(keys.len());
+        for (bytes, (_, key)) in bytes.into_iter().zip(&opened) {
+            // What is owed to the cache is old there.
+            let bytes = bytes.filter(|_| !linked.owes(key));
+            let read =
+                bytes.map(|bytes| read::<V, C>(key, &Found { bytes: &bytes, time_to_live: TimeToLive::Unknown }));
+            found.push(match read {
+                Some(Ok(read)) => Some(read),
+                Some(Err(reject)) => {
+                    function.count(Count::Rejected);
+                    tracing::warn!(function = function.name, reason = reject.reason(), "a stored entry can't be used");
+                    None
+                }
+                None => None,
+            });
+        }
+        let with_keys = found.iter().zip(&opened).filter_map(|(found, (_, key))| Some((*key, &found.as_ref()?.1)));
+        let mut void = linked.are_void::<I>(&with_keys.collect::<Vec<_>>()).await?.into_iter();
+        let found = found.into_iter().map(|found| {
+            let (value, lineage) = found?;
+            (!void.next()?).then_some(Shared { tags: lineage.tags, ..value })
+        });
+        Ok(found.collect())
+    }
+
+    async fn store_many<I: Io>(
+        values: &[(&Self, &V, Lineage)],
+        timeout: Option<Duration>,
+        cost: Duration,
+    ) -> (Vec<bool>, Result<(), Error>) {
+        let mut taken = Vec::with_capacity(values.len());
+        let mut outcome = Ok(());
+        for (door, value, lineage) in values {
+            // Of one that was refused, others need not be told. One that can't be stored keeps no other out.
+            match door.store_one::<I>(value, timeout, cost, lineage).await {
+                Ok(one) => taken.push(one),
+                Err(error) => {
+                    taken.push(true);
+                    outcome = outcome.and(Err(error));
+                }
+            }
+        }
+        (taken, outcome)
+    }
+
+    async fn invalidate_many<I: Io>(doors: &[&Self]) -> Result<bool, Error> {
+        let opened = doors.iter().map(|door| door.opened()).collect::<Result<Vec<_>, _>>()?;
+        let (Some((linked, _)), Some(door)) = (opened.first(), doors.first()) else { return Ok(false) };
+        let keys: Vec<&Key> = opened.iter().map(|(_, key)| *key).collect();
+        linked.invalidate_all_of::<I>(&keys, door.function.gone_by()).await
+    }
+}
