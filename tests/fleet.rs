@@ -1,6 +1,7 @@
 //! `single_flight = "fleet"`: of several processes that share a cache, one loads a key at a time. The other processes are this
 //! test binary, run again with a part to play.
 #![cfg(unix)]
+#![allow(clippy::unused_async, reason = "samples of what users write")]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod support;

@@ -1,7 +1,7 @@
 //! Invalidations, and changes that depend on what is there: each is one transaction for each key.
 
 use super::coherence::{Coherence, EACH_BYTES};
-use super::value::expiry;
+use super::value::Times;
 use super::{FileCache, PAGE, env};
 use heed::RwTxn;
 use memo_core::invalidation::{Invalidated, Invalidation, Records, Stored, check_records, prefix_of};
@@ -45,7 +45,7 @@ impl FileCache {
             || self.attempted(&format!("invalidating {} keys", keys.len())),
             |txn| {
                 let sequence = number(txn)?;
-                let (mut removed, until) = (0, expiry(Some(keep)));
+                let (mut removed, until) = (0, Times::now(Some(keep)).expiry);
                 for key in keys {
                     coherence.bury(txn, key, sequence, until)?;
                     removed += u64::from(self.delete(txn, key)?);
@@ -71,7 +71,7 @@ impl FileCache {
                 if sequence > since {
                     return Ok(Stored::Refused { sequence });
                 }
-                self.put(txn, key, bytes, expiry(timeout))?;
+                self.put(txn, key, bytes, Times::now(timeout))?;
                 Ok(Stored::Stored)
             },
         )
@@ -113,11 +113,13 @@ impl FileCache {
             return Ok(false);
         }
         self.change(self.size(key, bytes)?, "touching", key, |txn, stored| {
-            let same = stored.is_some_and(|stored| stored.bytes == bytes);
-            if same {
-                self.put(txn, key, bytes, expiry(timeout))?;
+            let same = stored.filter(|stored| stored.bytes == bytes);
+            if let Some(stored) = same {
+                // It is as old as it was.
+                let times = Times { stored: stored.times.stored, ..Times::now(timeout) };
+                self.put(txn, key, bytes, times)?;
             }
-            Ok(same)
+            Ok(same.is_some())
         })
     }
 

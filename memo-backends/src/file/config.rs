@@ -17,12 +17,33 @@ const STEP: u64 = 64 << 10;
 pub struct FileCacheBuilder {
     pub(super) path: PathBuf,
     max_bytes: u64,
+    max_age: Option<Duration>,
+    pub(super) evict: Evict,
     pub(super) sync_every: Duration,
+}
+
+/// Which entries a full [`FileCache`] drops first, once it has dropped those that have expired.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Evict {
+    /// Those whose last use is longest ago, of all processes.
+    #[default]
+    LastUse,
+    /// Those that took the least time to load for the bytes and the time that they lay unused: of two that were used in
+    /// the same moment the one that takes ten times as long to load may be ten times as large. The time is in the
+    /// entries of `#[cached]` functions; what has none counts as 1 ms.
+    LoadCost,
 }
 
 impl FileCacheBuilder {
     pub(super) fn new(path: PathBuf) -> Self {
-        FileCacheBuilder { path, max_bytes: 1 << 30, sync_every: Duration::from_secs(30) }
+        FileCacheBuilder {
+            path,
+            max_bytes: 1 << 30,
+            max_age: None,
+            evict: Evict::LastUse,
+            sync_every: Duration::from_secs(30),
+        }
     }
 
     /// The size that the file of the entries never passes; 1 GiB where it is not given, 256 KiB at least. As much
@@ -31,6 +52,24 @@ impl FileCacheBuilder {
     /// The process that opens the folder while no other has it open decides: others take its bound meanwhile.
     pub fn max_bytes(mut self, max_bytes: u64) -> Self {
         self.max_bytes = max_bytes;
+        self
+    }
+
+    /// How old an entry gets at most, whatever its timeout; any age where it is not given. Older ones are misses, and go
+    /// with the expired ones.
+    ///
+    /// It counts from when the entry was stored, and goes by what this process was told: another that was told less reads
+    /// entries that are misses here, until this one has dropped them. In one process the strictest of all handles on the
+    /// folder counts.
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+
+    /// Which entries go first when the folder is full; [`Evict::LastUse`] where it is not given. Each process goes by what
+    /// its first handle on the folder was told.
+    pub fn evict(mut self, evict: Evict) -> Self {
+        self.evict = evict;
         self
     }
 
@@ -46,11 +85,15 @@ impl FileCacheBuilder {
 
     /// Opens the folder, and makes it if it is missing.
     ///
+    /// A folder that this process may read but not write (its permissions, or a file system mounted to be read) is opened
+    /// for reading, if nobody else has it open: then what would write is an [`ErrorKind::Config`]. Several processes may
+    /// do so, but none can open it for writing meanwhile.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Config`] where the path can't be used as a folder of a cache: it is something else, may not be
     /// written, lies on a network file system; or where a setting is out of range. [`ErrorKind::Unavailable`] where
-    /// another process holds the folder's lock for 10 s. Entries that are damaged or not ours are no error: they are
+    /// another process holds the folder's lock for 10 s, or may only read the folder and has it open. Entries that are damaged or not ours are no error: they are
     /// set aside.
     pub fn build(self) -> Result<FileCache, Error> {
         if self.sync_every.is_zero() {
@@ -58,6 +101,10 @@ impl FileCacheBuilder {
                 .advise("`sync_every` must be more than nothing; call `sync` after a write that must not be lost"));
         }
         self.map_bytes()?;
+        if self.max_age.is_some_and(|max_age| max_age.is_zero()) {
+            return Err(Error::new(ErrorKind::Config, format!("opening the file cache {}", self.path.display()))
+                .advise("`max_age` must be more than nothing"));
+        }
         Ok(FileCache { store: Store::open(&self)? })
     }
 
@@ -69,5 +116,10 @@ impl FileCacheBuilder {
                 .advise(format!("`max_bytes` is {}, not between {LEAST_BYTES} and {most}", self.max_bytes)));
         }
         Ok(self.max_bytes / STEP * STEP)
+    }
+
+    /// In milliseconds; 0 is any age.
+    pub(super) fn max_age_millis(&self) -> u64 {
+        self.max_age.map_or(0, |max_age| u64::try_from(max_age.as_millis()).unwrap_or(u64::MAX).max(1))
     }
 }

@@ -1,11 +1,12 @@
 //! The folder of a file cache: its files, its locks, and what is set aside in it.
 //!
-//! Three files are locked, never read. *door*: held exclusively while a process opens the folder or changes the mark
+//! Four files are locked, never read. *door*: held exclusively while a process opens the folder or changes the mark
 //! of the state file, and for no longer. *users*: held shared by each process that has the entries open. *writers*:
 //! held shared by each process whose writes may not be on the disk yet. Whoever holds the door and gets one of the
-//! other two exclusively knows that no other process is in there. The kernel releases the locks of a killed process.
+//! next two exclusively knows that no other process is in there. *readers*: held shared by each process that may only
+//! read the folder and has it open; nobody may write then, since it can't tell the writers what it reads. The kernel releases the locks of a killed process.
 //!
-//! Lock order: a session's own lock, then the door; users and writers only under the door.
+//! Lock order: a session's own lock, then the door; the others only under the door.
 
 use super::network::network_file_system;
 use super::state::State;
@@ -27,6 +28,9 @@ pub(super) struct Folder {
     door: Mutex<Door>,
     users: File,
     writers: File,
+    readers: File,
+    /// This process may not write there.
+    pub(super) read_only: bool,
 }
 
 struct Door {
@@ -55,10 +59,28 @@ impl Folder {
                 format!("it lies on a network file system ({name}), where processes would damage each other's entries; use a local disk"),
             ));
         }
-        let open = |name: &str| open_private(&path.join(name)).map_err(|error| failed("opening the locks of", error));
+        let files = Folder::open_files(&path, open_private).or_else(|error| match error.kind() {
+            // What was made by a process that may write there can be read.
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                let folder = Folder::open_files(&path, |path| File::open(path)).map_err(|_| error)?;
+                Ok(Folder { read_only: true, ..folder })
+            }
+            _ => Err(error),
+        });
+        files.map_err(|error| failed("opening the locks of", error))
+    }
+
+    fn open_files(path: &Path, open: impl Fn(&Path) -> io::Result<File>) -> io::Result<Folder> {
+        let open = |name: &str| open(&path.join(name));
         let door = Door { lock: open("door.lock")?, state: open("state")? };
-        let (users, writers) = (open("users.lock")?, open("writers.lock")?);
-        Ok(Folder { door: Mutex::new(door), users, writers, path })
+        Ok(Folder {
+            door: Mutex::new(door),
+            users: open("users.lock")?,
+            writers: open("writers.lock")?,
+            readers: open("readers.lock")?,
+            path: path.to_owned(),
+            read_only: false,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -113,6 +135,16 @@ impl AtTheDoor<'_> {
     /// Counts this process among those that have the entries open, until the folder is dropped.
     pub(super) fn enter(&self) -> Result<(), Error> {
         self.share(&self.folder.users)
+    }
+
+    /// Whether no process has the entries open that may only read them.
+    pub(super) fn nobody_only_reads(&self) -> Result<bool, Error> {
+        self.nobody_holds(&self.folder.readers)
+    }
+
+    /// Counts this process among those that may only read the entries.
+    pub(super) fn enter_to_read(&self) -> Result<(), Error> {
+        self.share(&self.folder.readers)
     }
 
     /// Counts this process among those whose writes may not be on the disk.
@@ -196,7 +228,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
 }
 
 /// A file that only its owner can read, made if it is missing.
-fn open_private(path: &Path) -> io::Result<File> {
+pub(super) fn open_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]

@@ -4,20 +4,27 @@ mod coherence;
 mod conditional;
 mod config;
 mod env;
+mod evict;
 mod folder;
 mod network;
+mod opening;
+mod prune;
 mod room;
+mod scan;
 mod session;
 mod state;
 mod store;
 #[cfg(test)]
 mod tests;
+mod uses;
 mod value;
 
-pub use self::config::FileCacheBuilder;
+pub use self::config::{Evict, FileCacheBuilder};
 use self::env::entry_bytes;
+pub use self::scan::EntryInfo;
 use self::store::{Failure, Store};
-use self::value::{HEADER, Stored, expiry};
+use self::uses::moment;
+use self::value::{HEADER, Stored, Times};
 use crate::number;
 use heed::RwTxn;
 use memo_core::invalidation::{Invalidated, Invalidation, Records, Stored as Outcome};
@@ -40,8 +47,13 @@ const PAGE: usize = 1_000;
 ///   [`sync`](FileCache::sync), and when the folder is closed. Entries that were written to after the last sync when
 ///   the *machine* crashes may be damaged, so the folder starts anew then; the old entries are set aside, as are
 ///   those that are damaged, cut off, or of something else. Nothing that is set aside is ever deleted.
-/// - **Bounded.** The file never passes [`FileCacheBuilder::max_bytes`]. A full one drops expired entries, then others,
-///   in runs of neighbouring keys that are spread over all of them.
+/// - **Bounded.** The file never passes [`FileCacheBuilder::max_bytes`]. A full one drops expired entries, then those
+///   whose last use by any process is longest ago, or that are cheapest to load again
+///   ([`FileCacheBuilder::evict`]), approximately. No entry gets older than [`FileCacheBuilder::max_age`].
+/// - **Open to be looked at.** [`entries`](FileCache::entries) shows what there is, [`prune`](FileCache::prune) drops
+///   what is there for nothing.
+/// - **A full disk is no end.** A write is then an [`ErrorKind::Full`], and what is there can still be read. A folder that
+///   may only be read is opened for reading.
 /// - **Private.** Files and folders it makes can be read by their owner only.
 ///
 /// Timeouts go by the wall clock of the machine, in milliseconds: setting it back makes entries live longer.
@@ -85,7 +97,11 @@ impl FileCache {
     /// # use std::time::Duration;
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let folder = tempfile::tempdir()?;
-    /// let cache = FileCache::builder(folder.path()).max_bytes(64 << 20).sync_every(Duration::from_secs(5)).build()?;
+    /// let cache = FileCache::builder(folder.path())
+    ///     .max_bytes(64 << 20)
+    ///     .max_age(Duration::from_secs(86_400))
+    ///     .sync_every(Duration::from_secs(5))
+    ///     .build()?;
     /// # Ok(())
     /// # }
     /// ```
@@ -115,17 +131,25 @@ impl FileCache {
         self.store.folder().set_aside().map_err(|error| self.store.folder().failed("listing", error))
     }
 
+    #[inline]
+    fn live<'a>(&self, stored: &'a [u8]) -> Option<Stored<'a>> {
+        Stored::live(stored, self.store.room().max_age())
+    }
+
     fn attempted(&self, what: &str) -> String {
         format!("{what} in the file cache {}", self.path().display())
     }
 
-    /// Looks at a live entry where it lies.
+    /// Looks at a live entry where it lies, and notes that it was used.
     #[inline]
     fn look<T>(&self, key: &str, look: impl FnOnce(Stored<'_>) -> T) -> Result<Option<T>, Error> {
         check_key(key)?;
+        let used = self.store.room().uses.of(key.as_bytes());
         let found = self.store.snapshot().and_then(|txn| {
             let stored = self.store.opened().entries.get(&txn, key.as_bytes())?;
-            Ok(stored.and_then(Stored::live).map(look))
+            let Some(stored) = stored.and_then(|stored| self.live(stored)) else { return Ok(None) };
+            used.note(moment(txn.id()));
+            Ok(Some(look(stored)))
         });
         found.map_err(|error| env::translate(error, self.attempted(&format!("reading {key}"))))
     }
@@ -133,7 +157,7 @@ impl FileCache {
     /// What an entry takes, if a folder of this size takes it.
     fn size(&self, key: &str, bytes: &[u8]) -> Result<u64, Error> {
         check_key(key)?;
-        let size = entry_bytes(key, bytes, self.store.opened().page_bytes);
+        let size = entry_bytes(key.len(), bytes.len(), self.store.opened().page_bytes);
         if size > self.store.room().entry() {
             return Err(Error::new(ErrorKind::Full, self.attempted(&format!("storing {} bytes", bytes.len())))
                 .advise("one entry may take a quarter of `max_bytes`: raise it"));
@@ -155,23 +179,24 @@ impl FileCache {
             || self.attempted(&format!("{what} {key}")),
             |txn| {
                 // Copied, since the map may change under it once the transaction writes.
-                let stored = entries.get(txn, key.as_bytes())?.and_then(Stored::live);
-                let stored = stored.map(|stored| (stored.expiry, stored.bytes.to_vec()));
-                work(txn, stored.as_ref().map(|(expiry, bytes)| Stored { expiry: *expiry, bytes }))
+                let stored = entries.get(txn, key.as_bytes())?.and_then(|stored| self.live(stored));
+                let stored = stored.map(|stored| (stored.times, stored.bytes.to_vec()));
+                work(txn, stored.as_ref().map(|(times, bytes)| Stored { times: *times, bytes }))
             },
         )
     }
 
-    fn put(&self, txn: &mut RwTxn<'_>, key: &str, bytes: &[u8], expiry: u64) -> heed::Result<()> {
+    fn put(&self, txn: &mut RwTxn<'_>, key: &str, bytes: &[u8], times: Times) -> heed::Result<()> {
+        self.store.room().uses.of(key.as_bytes()).note(moment(txn.id()));
         self.store.opened().entries.put_reserved(txn, key.as_bytes(), HEADER + bytes.len(), |space| {
-            space.write_all(&expiry.to_le_bytes())?;
+            space.write_all(&times.to_bytes())?;
             space.write_all(bytes)
         })
     }
 
     fn delete(&self, txn: &mut RwTxn<'_>, key: &str) -> Result<bool, Failure> {
         let entries = self.store.opened().entries;
-        let live = entries.get(txn, key.as_bytes())?.is_some_and(|stored| Stored::live(stored).is_some());
+        let live = entries.get(txn, key.as_bytes())?.is_some_and(|stored| self.live(stored).is_some());
         entries.delete(txn, key.as_bytes())?;
         Ok(live)
     }
@@ -191,7 +216,7 @@ impl FileCache {
             if keys.len() == PAGE || !key.starts_with(prefix) {
                 break;
             }
-            keys.push((key.to_owned(), Stored::live(stored).is_some()));
+            keys.push((key.to_owned(), self.live(stored).is_some()));
         }
         Ok(keys)
     }
@@ -219,7 +244,7 @@ impl Cache for FileCache {
     fn set(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<(), Error> {
         let size = self.size(key, bytes)?;
         let attempted = || self.attempted(&format!("storing {key}"));
-        self.store.write(size, attempted, |txn| Ok(self.put(txn, key, bytes, expiry(timeout))?))
+        self.store.write(size, attempted, |txn| Ok(self.put(txn, key, bytes, Times::now(timeout))?))
     }
 
     fn add(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
@@ -233,9 +258,9 @@ impl Cache for FileCache {
             size,
             || self.attempted(&format!("adding {key}")),
             |txn| {
-                let absent = entries.get(txn, key.as_bytes())?.and_then(Stored::live).is_none();
+                let absent = entries.get(txn, key.as_bytes())?.and_then(|stored| self.live(stored)).is_none();
                 if absent {
-                    self.put(txn, key, bytes, expiry(timeout))?;
+                    self.put(txn, key, bytes, Times::now(timeout))?;
                 }
                 Ok(absent)
             },
@@ -252,7 +277,9 @@ impl Cache for FileCache {
 
     #[inline]
     fn read(&self, key: &str, want: Want, visit: &mut dyn FnMut(Found<&[u8]>)) -> Result<(), Error> {
-        self.look(key, |stored| visit(Found { bytes: stored.bytes, time_to_live: stored.time_to_live(want) }))?;
+        self.look(key, |stored| {
+            visit(Found { bytes: stored.bytes, time_to_live: stored.time_to_live(want, self.store.room().max_age()) });
+        })?;
         Ok(())
     }
 
@@ -271,8 +298,8 @@ impl Cache for FileCache {
                 size,
                 || self.attempted(&format!("storing {} entries", some.len())),
                 |txn| {
-                    let expiry = expiry(timeout);
-                    Ok(some.iter().try_for_each(|(key, bytes)| self.put(txn, key, bytes, expiry))?)
+                    let times = Times::now(timeout);
+                    Ok(some.iter().try_for_each(|(key, bytes)| self.put(txn, key, bytes, times))?)
                 },
             )?;
             start = end;
@@ -298,8 +325,8 @@ impl Cache for FileCache {
         let size = self.size(key, i64::MIN.to_string().as_bytes())?;
         self.change(size, "incrementing", key, |txn, stored| {
             let sum = number::add(key, stored.map(|stored| stored.bytes), by)?;
-            let expiry = stored.map_or_else(|| expiry(timeout), |stored| stored.expiry);
-            self.put(txn, key, sum.to_string().as_bytes(), expiry)?;
+            let times = stored.map_or_else(|| Times::now(timeout), |stored| stored.times);
+            self.put(txn, key, sum.to_string().as_bytes(), times)?;
             Ok(sum)
         })
     }
@@ -307,12 +334,14 @@ impl Cache for FileCache {
     fn touch(&self, key: &str, timeout: Option<Duration>) -> Result<bool, Error> {
         // Its length is needed for the room; where nothing is, no writer needs to be waited for.
         let page_bytes = self.store.opened().page_bytes;
-        let Some(size) = self.look(key, |stored| entry_bytes(key, stored.bytes, page_bytes))? else {
+        let Some(size) = self.look(key, |stored| entry_bytes(key.len(), stored.bytes.len(), page_bytes))? else {
             return Ok(false);
         };
         self.change(size, "touching", key, |txn, stored| {
             if let Some(stored) = stored {
-                self.put(txn, key, stored.bytes, expiry(timeout))?;
+                // It gets no younger by that.
+                let times = Times { stored: stored.times.stored, ..Times::now(timeout) };
+                self.put(txn, key, stored.bytes, times)?;
             }
             Ok(stored.is_some())
         })

@@ -78,19 +78,24 @@ impl Session {
         synced
     }
 
-    /// Ends each session once it has lasted for `every`; returns after [`stop`](Self::stop).
-    pub(super) fn keep_synced(&self, folder: &Folder, opened: &Opened, every: Duration) {
+    /// Ends each session once it has lasted for `every`, and tells the uses noted since; returns after
+    /// [`stop`](Self::stop).
+    pub(super) fn keep_synced(&self, folder: &Folder, opened: &Opened, every: Duration, tell_uses: impl Fn()) {
         let mut signal = self.signal.lock();
         while !signal.stop {
-            if !signal.active {
-                self.changed.wait(&mut signal);
+            // Reads wake nobody, so this wakes by itself: a process that only reads has uses to tell, too.
+            let active = signal.active;
+            self.changed.wait_while_for(&mut signal, |signal| !signal.stop && signal.active == active, every);
+            if signal.stop || signal.active != active {
                 continue;
             }
-            self.changed.wait_while_for(&mut signal, |signal| !signal.stop, every);
-            if !signal.stop {
-                // An error leaves the session on, and so comes round again; `sync` tells callers who ask.
-                parking_lot::MutexGuard::unlocked(&mut signal, || drop(self.end(folder, opened)));
-            }
+            parking_lot::MutexGuard::unlocked(&mut signal, || {
+                tell_uses();
+                if active {
+                    // An error leaves the session on, and so comes round again; `sync` tells callers who ask.
+                    drop(self.end(folder, opened));
+                }
+            });
         }
     }
 

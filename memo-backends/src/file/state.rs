@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 /// First line of the file; the number is the version of the folder's layout.
-const FORMAT: &str = "memokit file cache 1";
+const FORMAT: &str = "memokit file cache 2";
 
 /// Where Linux shows an id that is new with every boot.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -110,7 +110,7 @@ mod tests {
             assert_eq!(State::parse(&text[..cut]), None, "cut after {cut} bytes");
         }
         assert_eq!(State::parse(&format!("{text}more")), None);
-        assert_eq!(State::parse(&text.replace("cache 1", "cache 2")), None);
+        assert_eq!(State::parse(&text.replace("cache 2", "cache 3")), None);
         Ok(())
     }
 }

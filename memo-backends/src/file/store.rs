@@ -2,16 +2,17 @@
 //! this process has open.
 
 use super::config::FileCacheBuilder;
-use super::env::{self, Opened, Refused};
-use super::folder::{AtTheDoor, Folder};
+use super::env::{self, Opened};
+use super::folder::Folder;
+use super::opening::{Ready, open_entries};
 use super::room::Room;
 use super::session::Session;
-use super::state::State;
+use super::uses;
 use heed::{MdbError, RoTxn, RwTxn, WithTls};
 use memo_core::{Error, ErrorKind};
 use parking_lot::{Condvar, Mutex};
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
@@ -19,7 +20,16 @@ use std::time::Duration;
 
 /// How often a transaction that found the map full is tried again, each time after twice as much was evicted. LMDB
 /// uses freed pages only two transactions later, so the first tries may fail with room enough.
-const TRIES: u32 = 6;
+const TRIES: u32 = NUDGES + 8;
+/// There is room by count before the first try. So at first only these transactions are made, and nothing is evicted.
+const NUDGES: u32 = 2;
+/// Then entries are evicted by their worth, and after that all of some neighbours.
+const GENTLE_TRIES: u32 = 4;
+
+/// How long is waited before later tries, twice as long each time: readers of an old snapshot keep what was freed since
+/// from being used, and end within moments.
+const PAUSE: Duration = Duration::from_millis(1);
+const TRIES_AT_ONCE: u32 = NUDGES + 4;
 
 /// How long an open waits for this process's own close of the same folder.
 const CLOSE_WAIT: Duration = Duration::from_secs(10);
@@ -85,6 +95,7 @@ impl Store {
         let mut table = OPEN.lock();
         while let Some(weak) = table.get_or_insert_default().get(&path) {
             if let Some(store) = weak.upgrade() {
+                store.room.no_older_than(config.max_age_millis());
                 return Ok(store);
             }
             // Its last handle is being dropped just now.
@@ -93,7 +104,7 @@ impl Store {
                     .advise("this process has not finished closing it; try again"));
             }
         }
-        let (opened, room, active) = open_entries(&folder, config)?;
+        let Ready { opened, room, active } = open_entries(&folder, config)?;
         let shared = Arc::new(Shared {
             opened,
             session: Session::new(active),
@@ -102,9 +113,11 @@ impl Store {
             writes: AtomicU32::new(0),
             _listed: Listed(path.clone()),
         });
-        let syncer = {
+        let syncer = if shared.folder.read_only {
+            None
+        } else {
             let (shared, every) = (Arc::clone(&shared), config.sync_every);
-            let run = move || shared.session.keep_synced(&shared.folder, &shared.opened, every);
+            let run = move || shared.session.keep_synced(&shared.folder, &shared.opened, every, || shared.tell_uses());
             // Without a thread the folder is synced when it is closed and when `sync` is called.
             thread::Builder::new().name("memokit-file-sync".into()).spawn(run).ok()
         };
@@ -129,6 +142,10 @@ impl Drop for Store {
             // It ends at once, or when the sync under way has ended. A panic of it was shown by its thread.
             let _ = syncer.join();
         }
+        if self.shared.folder.read_only {
+            return;
+        }
+        self.shared.tell_uses();
         // On an error the folder stays dirty: complete as long as the machine runs, set aside after a crash.
         let _ = self.shared.session.end(&self.shared.folder, &self.shared.opened);
     }
@@ -143,11 +160,19 @@ impl Shared {
         &self.opened
     }
 
-    pub(super) fn room(&self) -> Room {
-        self.room
+    pub(super) fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Lets other processes know what was used here.
+    fn tell_uses(&self) {
+        self.room.uses.tell(uses::moment(self.opened.env.info().last_txn_id));
     }
 
     pub(super) fn sync(&self) -> Result<(), Error> {
+        if self.folder.read_only {
+            return Ok(());
+        }
         self.session.end(&self.folder, &self.opened)
     }
 
@@ -172,13 +197,27 @@ impl Shared {
         attempted: impl FnOnce() -> String,
         mut work: impl FnMut(&mut RwTxn<'_>) -> Result<T, Failure>,
     ) -> Result<T, Error> {
+        if self.folder.read_only {
+            return Err(Error::new(ErrorKind::Config, attempted())
+                .advise("this process may only read there; change the folder's permissions, or name another"));
+        }
         let _writing = self.session.enter(&self.folder)?;
         let mut tried = 0;
         loop {
             match self.transaction(bytes, &mut work) {
                 Err(Failure::Lmdb(heed::Error::Mdb(MdbError::MapFull))) if tried < TRIES => {
-                    if let Err(error) = self.free(bytes << tried) {
+                    let freed = match tried.checked_sub(NUDGES) {
+                        None => self.nudge(),
+                        Some(times) => match self.free(bytes << times, times < GENTLE_TRIES) {
+                            Err(heed::Error::Mdb(MdbError::MapFull)) => self.free(bytes << times, false),
+                            freed => freed,
+                        },
+                    };
+                    if let Err(error) = freed {
                         return Err(env::translate(error, attempted()));
+                    }
+                    if let Some(later) = tried.checked_sub(TRIES_AT_ONCE) {
+                        thread::sleep(PAUSE * 2_u32.pow(later));
                     }
                     tried += 1;
                 }
@@ -194,87 +233,29 @@ impl Shared {
         bytes: u64,
         work: &mut impl FnMut(&mut RwTxn<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let turn = self.writes.fetch_add(1, Ordering::Relaxed);
         let mut txn = self.opened.env.write_txn()?;
-        self.room.prepare(&self.opened, &mut txn, bytes, turn)?;
+        // What only drops entries needs no room, and counts what it drops.
+        if bytes > 0 {
+            let turn = self.writes.fetch_add(1, Ordering::Relaxed);
+            self.room.prepare(&self.opened, &mut txn, bytes, turn)?;
+        }
         let output = work(&mut txn)?;
         txn.commit()?;
         Ok(output)
     }
 
-    fn free(&self, bytes: u64) -> heed::Result<()> {
+    /// Brings pages that were freed closer to being used.
+    fn nudge(&self) -> heed::Result<()> {
         self.opened.env.clear_stale_readers()?;
         let mut txn = self.opened.env.write_txn()?;
-        self.room.free(&self.opened, &mut txn, bytes)?;
+        Room::nudge(&self.opened, &mut txn)?;
         txn.commit()
     }
-}
 
-/// Opens the entries of a folder; what can't be trusted is set aside first. The flag says that the folder is marked
-/// dirty for this process.
-fn open_entries(folder: &Folder, config: &FileCacheBuilder) -> Result<(Opened, Room, bool), Error> {
-    let mut door = folder.door()?;
-    let alone = door.is_alone()?;
-    let mut map_bytes = config.map_bytes()?;
-    let state = door.state()?;
-    let there = folder.entries().symlink_metadata().is_ok();
-    // An empty file is made into a new environment by LMDB, which is a write.
-    let data = folder.entries().join("data.mdb");
-    let mut fresh =
-        !there || (alone && folder.entries().is_dir() && data.metadata().map_or(0, |found| found.len()) == 0);
-    if !alone {
-        // All processes reserve as much, else one could write where another can't read.
-        let Some(state) = state.as_ref().filter(|_| there) else {
-            return Err(folder.failed("reading the state of", std::io::Error::other("others have it open without one")));
-        };
-        map_bytes = state.map_bytes;
-    } else if there && state.as_ref().is_none_or(State::is_doubtful) {
-        door.set_entries_aside()?;
-        fresh = true;
-    }
-    let whole = alone && state.as_ref().is_some_and(|state| state.clean);
-    let mut active = false;
-    if fresh {
-        active = start_anew(&mut door, map_bytes)?;
-    } else if alone {
-        let clean = state.is_some_and(|state| state.clean);
-        let now = State::now(clean, map_bytes);
-        if door.state()?.as_ref() != Some(&now) {
-            door.set_state(&now)?;
-        }
-        if !clean {
-            // Left by a process that was killed: the next sync of this one is for its writes too.
-            door.start_writing()?;
-            active = true;
-        }
-    }
-    door.enter()?;
-    let map = usize::try_from(map_bytes).unwrap_or(usize::MAX);
-    let mut opened = env::open(&folder.entries(), map, whole && !fresh);
-    if matches!(opened, Err(Refused::NotOurs)) && alone && !fresh {
-        door.set_entries_aside()?;
-        active = start_anew(&mut door, map_bytes)?;
-        opened = env::open(&folder.entries(), map, false);
-    }
-    match opened {
-        Ok(opened) => Ok((opened, Room::of_map(map_bytes), active)),
-        Err(refused) => Err(cannot_open(folder.path(), refused)),
-    }
-}
-
-/// Starts with no entries: dirty from the first, since making the environment writes.
-fn start_anew(door: &mut AtTheDoor<'_>, map_bytes: u64) -> Result<bool, Error> {
-    door.start_writing()?;
-    door.set_state(&State::now(false, map_bytes))?;
-    door.make_entries()?;
-    Ok(true)
-}
-
-fn cannot_open(path: &Path, refused: Refused) -> Error {
-    let attempted = format!("opening the file cache {}", path.display());
-    match refused {
-        Refused::Failed(error) => env::translate(error, attempted),
-        Refused::NotOurs => Error::new(ErrorKind::Backend, attempted)
-            .advise("its entries are damaged or foreign while another process has them open; close it there first"),
+    fn free(&self, bytes: u64, gently: bool) -> heed::Result<()> {
+        self.opened.env.clear_stale_readers()?;
+        let mut txn = self.opened.env.write_txn()?;
+        self.room.free(&self.opened, &mut txn, bytes, gently)?;
+        txn.commit()
     }
 }

@@ -5,6 +5,9 @@ use std::error::Error;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
+/// In 1970.
+const EXPIRED: Times = Times { expiry: 1, stored: 0 };
+
 /// Entries in the folder, expired or not.
 fn stored(cache: &FileCache) -> Result<usize, Box<dyn Error>> {
     let txn = cache.store.snapshot()?;
@@ -19,7 +22,7 @@ fn expired_entries_are_swept_by_later_writes_of_any_handle() -> Outcome {
         cache.set(&format!("expired {number:03}"), b"v", None)?;
     }
     cache.store.write(100_000, String::new, |txn| {
-        (0..400).try_for_each(|number| Ok(cache.put(txn, &format!("expired {number:03}"), b"old", 1)?))
+        (0..400).try_for_each(|number| Ok(cache.put(txn, &format!("expired {number:03}"), b"old", EXPIRED)?))
     })?;
     assert_eq!(stored(&cache)?, 400);
     drop(cache);
@@ -42,7 +45,7 @@ fn a_full_folder_drops_expired_entries_before_others() -> Outcome {
     }
     for number in 0..8 {
         let key = format!("expired {number}");
-        cache.store.write(100_000, String::new, |txn| Ok(cache.put(txn, &key, &vec![2; 25_000], 1)?))?;
+        cache.store.write(100_000, String::new, |txn| Ok(cache.put(txn, &key, &vec![2; 25_000], EXPIRED)?))?;
     }
     cache.set("new", &vec![3; 60_000], None)?;
     for number in 0..100 {
