@@ -203,7 +203,9 @@ mod tests {
     fn what_was_fetched_before_the_first_connection_stays_only_if_nothing_was_invalidated() {
         let connects = |first: Option<u64>| {
             let mirror = Mirror::default();
-            first.into_iter().for_each(|first| mirror.asked_first(first));
+            if let Some(first) = first {
+                mirror.asked_first(first);
+            }
             mirror.asked_first(7);
             mirror.see(7);
             let snapshot = snapshot(7, 0, &[]);
