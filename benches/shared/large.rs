@@ -49,14 +49,13 @@ functions! {
 }
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
-type KeyOf = fn(u64) -> Result<Key, Error>;
 
 pub(super) fn file(folder: &Path) -> Outcome {
-    file_of("bytes", folder, file_bytes, |id| file_bytes::key(id))?;
-    file_of("text", folder, file_text, |id| file_text::key(id))?;
-    file_of("bytes in MessagePack", folder, file_bytes_in_messagepack, |id| file_bytes_in_messagepack::key(id))?;
-    file_of("text in MessagePack", folder, file_text_in_messagepack, |id| file_text_in_messagepack::key(id))?;
-    file_of("text in JSON", folder, file_text_in_json, |id| file_text_in_json::key(id))
+    file_of("bytes", folder, file_bytes, file_bytes::key)?;
+    file_of("text", folder, file_text, file_text::key)?;
+    file_of("bytes in MessagePack", folder, file_bytes_in_messagepack, file_bytes_in_messagepack::key)?;
+    file_of("text in MessagePack", folder, file_text_in_messagepack, file_text_in_messagepack::key)?;
+    file_of("text in JSON", folder, file_text_in_json, file_text_in_json::key)
 }
 
 fn ids(thread: usize, calls: u64) -> impl Iterator<Item = u64> {
@@ -64,7 +63,12 @@ fn ids(thread: usize, calls: u64) -> impl Iterator<Item = u64> {
     (0..calls).map(move |_| random.next() % ENTRIES)
 }
 
-fn file_of<V: AsRef<[u8]>>(kind: &str, folder: &Path, call: fn(u64) -> V, key: KeyOf) -> Outcome {
+fn file_of<V: AsRef<[u8]>>(
+    kind: &str,
+    folder: &Path,
+    call: fn(u64) -> V,
+    key: impl Fn(u64) -> Result<Key, Error>,
+) -> Outcome {
     let title = format!("File, 1 MB of {kind}");
     if !is_wanted(&title) {
         return Ok(());
