@@ -49,7 +49,6 @@ functions! {
 }
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
-type KeyOf = fn(u64) -> Result<Key, Error>;
 
 pub(super) fn file(folder: &Path) -> Outcome {
     file_of("bytes", folder, file_bytes, file_bytes::key)?;
@@ -64,7 +63,12 @@ fn ids(thread: usize, calls: u64) -> impl Iterator<Item = u64> {
     (0..calls).map(move |_| random.next() % ENTRIES)
 }
 
-fn file_of<V: AsRef<[u8]>>(kind: &str, folder: &Path, call: fn(u64) -> V, key: KeyOf) -> Outcome {
+fn file_of<V: AsRef<[u8]>>(
+    kind: &str,
+    folder: &Path,
+    call: fn(u64) -> V,
+    key: impl Fn(u64) -> Result<Key, Error>,
+) -> Outcome {
     let title = format!("File, 1 MB of {kind}");
     if !is_wanted(&title) {
         return Ok(());

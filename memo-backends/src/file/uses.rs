@@ -29,7 +29,7 @@ const TRANSACTIONS: usize = 4;
 
 /// A slot for so many bytes of the folder, within these bounds.
 const BYTES_PER_SLOT: u64 = 256;
-const SLOTS: std::ops::RangeInclusive<u64> = 4_096..=1 << 20;
+const SLOTS: std::ops::RangeInclusive<u64> = 4_096..=1 << 17;
 
 /// Slots that are made, read and written together: a page of the file.
 const PAGE: usize = 1_024;
@@ -90,22 +90,14 @@ impl Uses {
         Uses { pages: (0..pages).map(|_| OnceLock::new()).collect(), file: Mutex::new(None) }
     }
 
-    /// Where a key's use is noted, with what is there now. Asked for before the entry is searched: the processor then
-    /// waits for this memory and for that of the entry at the same time.
+    /// Where a key's use is noted. Asked for before the entry is searched, and not looked at before it is found: the
+    /// processor then waits for this memory and for that of the entry at the same time, and guesses nothing wrong
+    /// meanwhile.
     #[inline]
     pub(super) fn of(&self, key: &[u8]) -> Use<'_> {
         let Place { page, group, tag } = self.place(key);
         let page = self.pages[page].get_or_init(Page::new);
-        let mut oldest = (u32::MAX, 0);
-        for slot in group..group + GROUP {
-            let found = page.slots[slot].load(Ordering::Relaxed);
-            if found & !MOMENTS == tag {
-                return Use { page, slot, tag, found };
-            }
-            oldest = oldest.min((moment_of(found), slot));
-        }
-        // Nothing of this key, so anything but what a use would be noted as.
-        Use { page, slot: oldest.1, tag, found: tag }
+        Use { page, group, tag, first: page.slots[group].load(Ordering::Relaxed) }
     }
 
     /// When a key was last used, as far as is known here.
@@ -171,9 +163,10 @@ struct Place {
 /// The use of one key.
 pub(super) struct Use<'a> {
     page: &'a Page,
-    slot: usize,
+    group: usize,
     tag: u32,
-    found: u32,
+    /// What the first slot of the group held.
+    first: u32,
 }
 
 impl Use<'_> {
@@ -181,10 +174,23 @@ impl Use<'_> {
     #[inline]
     pub(super) fn note(self, now: Moment) {
         let used = self.tag | now;
-        if self.found != used {
-            self.page.slots[self.slot].store(used, Ordering::Relaxed);
-            self.page.changed.store(true, Ordering::Relaxed);
+        if self.first == used {
+            return;
         }
+        let (mut slot, mut oldest) = (self.group, u32::MAX);
+        for (at, held) in self.page.slots[self.group..self.group + GROUP].iter().enumerate() {
+            let held = held.load(Ordering::Relaxed);
+            if held == used {
+                return;
+            }
+            // That of this key, else the one that was used longest ago.
+            let age = if held & !MOMENTS == self.tag { 0 } else { moment_of(held) + 1 };
+            if age < oldest {
+                (slot, oldest) = (self.group + at, age);
+            }
+        }
+        self.page.slots[slot].store(used, Ordering::Relaxed);
+        self.page.changed.store(true, Ordering::Relaxed);
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 const SLOTS: usize = 7;
 /// Nodes in a bucket on average, at the most.
-const FILL: usize = 6;
+const FILL: usize = 5;
 const LOW_BITS: u64 = 0x0001_0101_0101_0101;
 /// The count of nodes that passed a bucket by, above the tags.
 const PASSED: u32 = 56;
