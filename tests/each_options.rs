@@ -140,3 +140,24 @@ fn a_companion_and_a_version_have_names_of_their_own() {
     load(&[1]);
     assert!(all::invalidate(&[1]));
 }
+
+#[test]
+fn tags_of_the_body_are_those_of_each_id_it_loaded() {
+    static RUNS: Runs = Mutex::new(Vec::new());
+    #[cached(each = ids)]
+    fn load(ids: &[u64]) -> HashMap<u64, u64> {
+        memokit::tag(format!("with {}", ids[0]));
+        squares(&RUNS, ids)
+    }
+    #[cached]
+    fn sum(n: u64) -> u64 {
+        load(&[n, n + 1]).values().sum()
+    }
+    let _clock = MockClock::install();
+    assert_eq!((sum(1), sum(3)), (5, 25));
+    runs(&RUNS);
+    memokit::invalidate_tag("with 1").unwrap();
+    assert!(!sum::contains(1) && sum::contains(3));
+    load(&[1, 2, 3]);
+    assert_eq!(runs(&RUNS), [vec![1, 2]]);
+}

@@ -4,12 +4,12 @@ use super::cache::{Found, TimeToLive};
 use super::codec::Codec;
 use super::level::{SharedDoor, read};
 use super::link::Linked;
-use crate::Error;
 use crate::key::Key;
 use crate::memo::door::{Lineage, Shared};
 use crate::memo::each::Doors;
 use crate::memo::{Function, Io};
 use crate::stats::Count;
+use crate::{Error, ErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -67,15 +67,20 @@ where
         let mut taken = Vec::with_capacity(values.len());
         let mut outcome = Ok(());
         for (door, value, lineage) in values {
-            // Of one that was refused, others need not be told. One that can't be stored keeps no other out.
             match door.store_one::<I>(value, timeout, cost, lineage).await {
                 Ok(one) => taken.push(one),
                 Err(error) => {
-                    taken.push(true);
+                    // One that can't be encoded keeps no other out; a cache that fails is waited for once.
+                    let fails = error.kind() != ErrorKind::Codec;
                     outcome = outcome.and(Err(error));
+                    taken.push(true);
+                    if fails {
+                        break;
+                    }
                 }
             }
         }
+        taken.resize(values.len(), true);
         (taken, outcome)
     }
 

@@ -86,7 +86,7 @@ fn what_could_not_be_written_still_waits() {
     let bucket: Bucket<u32> = Bucket::new(Arc::clone(&probe) as Arc<dyn Cache>, "bucket");
     let mut waiting = bucket.deferred();
     waiting.set("a", &1).unwrap();
-    probe.rule(|op, _| if op == Op::Set { Step::Fail(ErrorKind::Unavailable) } else { Step::Go });
+    probe.rule(|op, _| if op == Op::SetMany { Step::Fail(ErrorKind::Unavailable) } else { Step::Go });
     assert_eq!(waiting.flush().unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(waiting.pending(), 1);
     probe.be_good();
