@@ -1,8 +1,7 @@
 //! Two processes on one server, one of which is cut off from it for a while. The other process is this test binary, run
 //! again with the address in its environment; it answers line by line.
 //!
-//! What is true is given along with each call and is no part of its key. Neither keeps local copies here: that a process
-//! hears of another's invalidation at once is the bus's to see to.
+//! What is true is given along with each call and is no part of its key.
 
 use super::{Ground, connect, last, outage};
 use memokit::{cached, health};
@@ -18,6 +17,12 @@ fn told(_n: u32, truth: u64) -> u64 {
     truth
 }
 
+/// With copies in both processes.
+#[cached(cache = "of both", ignore = truth)]
+fn copied(_n: u32, truth: u64) -> u64 {
+    truth
+}
+
 fn answer(request: &str) -> String {
     let words: Vec<&str> = request.split(' ').collect();
     let [operation, n, truth] = words[..] else { panic!("{request}") };
@@ -25,6 +30,8 @@ fn answer(request: &str) -> String {
     match operation {
         "call" => told(n, truth).to_string(),
         "invalidate" => told::invalidate(n, truth).is_ok().to_string(),
+        "copy" => copied(n, truth).to_string(),
+        "drop" => copied::invalidate(n, truth).is_ok().to_string(),
         _ => panic!("{request}"),
     }
 }
@@ -65,6 +72,10 @@ impl Other {
         answer.expect("the other process answers")
     }
 
+    fn copy(&mut self, n: u32, truth: u64) -> u64 {
+        self.ask(&format!("copy {n} {truth}")).parse().unwrap()
+    }
+
     fn call(&mut self, n: u32, truth: u64) -> u64 {
         self.ask(&format!("call {n} {truth}")).parse().unwrap()
     }
@@ -86,6 +97,15 @@ fn one_of_two_processes_is_cut_off() {
     for n in 0..3 {
         assert_eq!((told(n, 1), other.call(n, 9)), (1, 1), "both use one entry");
     }
+    // Both hear each other, and both have a copy.
+    let heard = Instant::now();
+    while !health(&ground.cache).hears {
+        assert!(heard.elapsed() < Duration::from_secs(20), "{:?}", health(&ground.cache));
+        last(Duration::from_millis(2));
+    }
+    for n in 0..2 {
+        assert_eq!((copied(n, 1), other.copy(n, 9), copied(n, 9)), (1, 1, 1));
+    }
     ground.proxy.hold_all();
     let deadline = Instant::now() + outage();
     // Invalidated here, where it can't be told: an `Err`, and not used here any more. The other process does not know.
@@ -99,6 +119,10 @@ fn one_of_two_processes_is_cut_off() {
     assert!(told::invalidate(2, 0).is_err());
     assert_eq!(other.ask("invalidate 2 0"), "true");
     assert_eq!((told(2, 6), other.call(2, 7)), (6, 7));
+    // Invalidated here, and there, where each has a copy of its own.
+    copied::invalidate(0, 0).unwrap_err();
+    assert_eq!(copied(0, 20), 20);
+    assert_eq!((other.ask("drop 1 0").as_str(), other.copy(1, 21)), ("true", 21));
     while Instant::now() < deadline {
         told(3, 1);
         last(Duration::from_millis(10));
@@ -112,6 +136,12 @@ fn one_of_two_processes_is_cut_off() {
         last(Duration::from_millis(2));
     }
     println!("partition: back after {:?}", healed.elapsed());
+    // Copies from before go on both sides.
+    while copied(1, 22) == 1 || other.copy(0, 23) == 1 {
+        assert!(healed.elapsed() < Duration::from_secs(1), "an old copy is served");
+        last(Duration::from_millis(2));
+    }
+    println!("partition: copies gone after {:?}", healed.elapsed());
     // The invalidations of here have reached the server: nobody gets what was before.
     assert_eq!((other.call(0, 10), told(0, 11)), (10, 10));
     assert_eq!((told(1, 12), other.call(1, 13)), (3, 3), "what the other loaded after its own is there for both");
