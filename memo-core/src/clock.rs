@@ -62,9 +62,10 @@ pub(crate) fn is_mocked() -> bool {
     false
 }
 
+/// The monotonic time now, also under a mock clock: for waits on other processes.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[inline]
-fn monotonic() -> Tick {
+pub(crate) fn monotonic() -> Tick {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
     #[expect(clippy::cast_sign_loss, reason = "the kernel's monotonic clock starts at boot and is never negative")]
     Tick(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
@@ -73,7 +74,7 @@ fn monotonic() -> Tick {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 #[inline]
 #[expect(clippy::disallowed_methods, reason = "this is the source of time")]
-fn monotonic() -> Tick {
+pub(crate) fn monotonic() -> Tick {
     static START: OnceLock<Instant> = OnceLock::new();
     let nanos = START.get_or_init(Instant::now).elapsed().as_nanos();
     Tick(u64::try_from(nanos).unwrap_or(u64::MAX))

@@ -2,7 +2,9 @@
 
 use crate::Error;
 use crate::invalidations::{self, Name};
-use crate::memo::{Blocking, Io, Tasks, context, ready};
+use crate::memo::context;
+#[cfg(feature = "shared")]
+use crate::memo::{Blocking, Io, Tasks, ready};
 use std::sync::Arc;
 
 /// The tags of one entry, or of a load so far.
@@ -100,7 +102,11 @@ pub fn tag(tag: impl AsRef<str>) {
 /// # Ok::<(), memokit::Error>(())
 /// ```
 pub fn invalidate_tag(tag: impl AsRef<str>) -> Result<(), Error> {
-    ready(everywhere::<Blocking>(tag.as_ref()))
+    let tag = tag.as_ref();
+    invalidations::record([Name::tag(tag)]);
+    #[cfg(feature = "shared")]
+    ready(everywhere::<Blocking>(tag))?;
+    Ok(())
 }
 
 /// As [`invalidate_tag`], as a task.
@@ -119,21 +125,20 @@ pub fn invalidate_tag(tag: impl AsRef<str>) -> Result<(), Error> {
 /// # }
 /// ```
 pub async fn invalidate_tag_async(tag: impl AsRef<str>) -> Result<(), Error> {
-    everywhere::<Tasks>(tag.as_ref()).await
+    let tag = tag.as_ref();
+    invalidations::record([Name::tag(tag)]);
+    #[cfg(feature = "shared")]
+    everywhere::<Tasks>(tag).await?;
+    Ok(())
 }
 
+/// Tells each cache.
+#[cfg(feature = "shared")]
 async fn everywhere<I: Io>(tag: &str) -> Result<(), Error> {
-    let name = [Name::tag(tag)];
-    invalidations::record(name);
-    #[cfg(feature = "shared")]
-    {
-        let told = crate::shared::coherence::invalidate_tag::<I>(tag).await;
-        // What began in between may have fetched what was void only from then on.
-        invalidations::record(name);
-        told
-    }
-    #[cfg(not(feature = "shared"))]
-    Ok(())
+    let told = crate::shared::coherence::invalidate_tag::<I>(tag).await;
+    // What began in between may have fetched what was void only from then on.
+    invalidations::record([Name::tag(tag)]);
+    told
 }
 
 #[cfg(all(test, not(shuttle)))]

@@ -5,7 +5,7 @@
 //! of local levels are.
 
 use super::bus::{Listener, Message, Snapshot, Subscription};
-use super::invalidation::{Invalidation, Records, Stored, function_name, tag_name};
+use super::invalidation::{Invalidation, MAX_SEQUENCE, Records, Stored, function_name, tag_name};
 use super::keeper;
 use super::link::{Link, Linked};
 use super::mirror::{Known, Mirror};
@@ -61,6 +61,7 @@ impl Listener for Ear {
         let Some(link) = self.link.upgrade() else { return };
         let mirror = &link.coherence.mirror;
         match Message::decode(bytes) {
+            // What it says was noted when the cache answered.
             Ok(message) if message.sender == self.id => mirror.see(message.sequence),
             Ok(message) => {
                 message.woken.iter().for_each(|key| keeper::woken(key));
@@ -68,6 +69,7 @@ impl Listener for Ear {
                 let (keys, names) = (message.keys.iter(), message.names.iter());
                 let names = names.map(|name| Name::heard(name)).chain(keys.map(|key| Name::key(key)));
                 if message.sequence > 0 {
+                    mirror.hear(message.sequence);
                     invalidations::record(names);
                 }
             }
@@ -94,6 +96,7 @@ impl Link {
     /// An invalidation of these names got this number.
     pub(super) fn heard_back(&self, names: &[&str], number: u64) {
         self.coherence.mirror.note(names.iter().copied(), number);
+        self.coherence.mirror.hear(number);
     }
 }
 
@@ -123,11 +126,15 @@ impl Linked {
 
     /// The number of the latest invalidation, for a load that begins now. One that is too low is safe: then the value is
     /// taken for older than it is.
+    ///
+    /// Not the highest that was seen: a call inside of the load may be answered with what an invalidation has voided of which
+    /// this process has not heard yet, and then the load must be older than that.
     pub(crate) async fn since<I: Io>(&self) -> u64 {
-        if self.coherence.mirror.known() != Known::All {
-            // Where that fails, so will storing.
-            let _asked = self.ask::<I>(&[]).await;
+        if self.coherence.mirror.known() == Known::All {
+            return self.coherence.mirror.heard();
         }
+        // Where that fails, so will storing.
+        let _asked = self.ask::<I>(&[]).await;
         self.coherence.mirror.seen()
     }
 
@@ -179,6 +186,9 @@ impl Linked {
     fn is_known_void(&self, key: &Key, lineage: &Lineage) -> Option<bool> {
         let mirror = &self.coherence.mirror;
         if self.owed.count() > 0 && lineage.tags.iter().any(|tag| self.owed.has_tag(&tag_name(tag))) {
+            return Some(true);
+        }
+        if lineage.since > MAX_SEQUENCE {
             return Some(true);
         }
         // Who wrote it has seen this number, so it was given.

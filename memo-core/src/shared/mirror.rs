@@ -7,13 +7,20 @@
 
 use super::bus::Snapshot;
 use super::invalidation::Records;
+use crate::clock::{self, Tick};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Names that are kept; as many as a backend keeps, and what came since it told them.
 const MOST: usize = 1 << 16;
+/// Numbers that were heard of before a lower one was.
+const MOST_AHEAD: usize = 1 << 10;
+/// How long the message of a number is waited for once the number was seen.
+const LATEST: Duration = Duration::from_secs(1);
 
 /// How far what is here can be relied on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +42,9 @@ pub(super) struct Mirror {
     known: AtomicU8,
     /// No record and no floor is later.
     newest: AtomicU64,
+    /// Every record up to this number was heard of.
+    heard: AtomicU64,
+    ahead: Mutex<Ahead>,
     /// One more than the sequence that was answered first; 0 before that.
     first: AtomicU64,
     /// Whether the bus was ever connected.
@@ -65,10 +75,74 @@ impl Kept {
     }
 }
 
+/// Numbers after the first that is missing.
+#[derive(Debug, Default)]
+struct Ahead {
+    numbers: BTreeSet<u64>,
+    /// Since when a message is waited for, and the number that was seen then.
+    waiting: Option<(Tick, u64)>,
+}
+
+impl Ahead {
+    /// All up to this number count as heard: the last that follows without a gap.
+    fn follow(&mut self, mut heard: u64) -> u64 {
+        self.waiting = None;
+        self.numbers.retain(|number| *number > heard);
+        while self.numbers.remove(&(heard + 1)) {
+            heard += 1;
+        }
+        heard
+    }
+}
+
 impl Mirror {
     /// The highest number that this process has seen. What began before any other is no older than it.
     pub(super) fn seen(&self) -> u64 {
         self.seen.load(Ordering::Acquire)
+    }
+
+    /// Up to this number, every record is known here, while the bus is connected. It may be lower than what was
+    /// [seen](Mirror::seen): a number is taken before its message is sent, and messages may overtake each other.
+    pub(super) fn heard(&self) -> u64 {
+        let heard = self.heard.load(Ordering::Acquire);
+        if heard >= self.seen() { heard } else { self.heard_by(clock::monotonic()) }
+    }
+
+    /// As [`heard`](Mirror::heard). A message that has not come in time never will: its sender failed or ended before it was
+    /// sent, and that invalidation did not return well.
+    fn heard_by(&self, now: Tick) -> u64 {
+        let mut ahead = self.ahead.lock();
+        let heard = self.heard.load(Ordering::Relaxed);
+        let (from, up_to) = *ahead.waiting.get_or_insert_with(|| (now, self.seen()));
+        if heard < up_to && now.since(from) < LATEST {
+            return heard;
+        }
+        let heard = ahead.follow(heard.max(up_to));
+        self.heard.store(heard, Ordering::Release);
+        heard
+    }
+
+    /// The record of this number is known here.
+    pub(super) fn hear(&self, number: u64) {
+        let mut ahead = self.ahead.lock();
+        let mut heard = self.heard.load(Ordering::Relaxed);
+        if number > heard {
+            ahead.numbers.insert(number);
+        }
+        if ahead.numbers.len() > MOST_AHEAD {
+            heard = ahead.numbers.first().copied().unwrap_or(heard);
+        }
+        if ahead.numbers.first().is_some_and(|first| *first <= heard + 1) {
+            heard = ahead.follow(heard);
+        }
+        self.heard.store(heard, Ordering::Release);
+    }
+
+    /// Every record up to this number is known here.
+    fn hear_all(&self, number: u64) {
+        let mut ahead = self.ahead.lock();
+        let heard = self.heard.load(Ordering::Relaxed).max(number);
+        self.heard.store(ahead.follow(heard), Ordering::Release);
     }
 
     /// A number was seen.
@@ -120,6 +194,7 @@ impl Mirror {
         drop(records);
         let is_whole = all.sequence >= self.seen();
         self.see(all.sequence);
+        self.hear_all(all.sequence);
         self.set_known(if is_whole { Known::All } else { Known::Lost });
         was_connected || !nothing_since || !is_whole
     }
@@ -141,6 +216,7 @@ impl Mirror {
         self.newest.fetch_max(answer.sequence, Ordering::Release);
         drop(records);
         self.see(answer.sequence);
+        self.hear_all(answer.sequence);
         // Not if the bus was lost meanwhile.
         let (lost, all) = (Known::Lost as u8, Known::All as u8);
         let _was_lost = self.known.compare_exchange(lost, all, Ordering::AcqRel, Ordering::Relaxed);
@@ -214,6 +290,36 @@ mod tests {
         assert_eq!(connects(None), (false, true), "and nobody knows what was missed once it was lost");
         assert_eq!(connects(Some(6)), (true, true));
         assert!(Mirror::default().connected(&snapshot(0, 0, &[])), "nobody asked");
+    }
+
+    #[test]
+    fn what_is_known_without_a_gap_counts_for_loads() {
+        let mirror = Mirror::default();
+        mirror.connected(&snapshot(7, 0, &[]));
+        let heard = |number| {
+            mirror.hear(number);
+            mirror.heard()
+        };
+        assert_eq!([9, 8, 11, 10, 3, 12].map(heard), [7, 9, 9, 11, 11, 12]);
+        (14..=14 + MOST_AHEAD as u64).for_each(|number| mirror.hear(number));
+        assert_eq!(mirror.heard(), 14 + MOST_AHEAD as u64, "memory is bounded");
+        mirror.connected(&snapshot(5_000, 0, &[]));
+        assert_eq!(heard(5_001), 5_001);
+    }
+
+    #[test]
+    fn a_message_that_never_comes_is_waited_for_no_longer_than_a_second() {
+        let mirror = Mirror::default();
+        mirror.connected(&snapshot(7, 0, &[]));
+        let begin = clock::monotonic();
+        mirror.see(9);
+        assert_eq!(mirror.heard_by(begin), 7);
+        mirror.hear(9);
+        mirror.see(11);
+        assert_eq!(mirror.heard_by(begin.after(LATEST / 2)), 7);
+        assert_eq!(mirror.heard_by(begin.after(LATEST)), 9);
+        assert_eq!(mirror.heard_by(begin.after(LATEST)), 9, "11 was seen later");
+        assert_eq!(mirror.heard_by(begin.after(LATEST * 2)), 11);
     }
 
     #[test]
