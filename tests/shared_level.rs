@@ -50,6 +50,26 @@ macro_rules! on {
                 n.map(|n| format!("{name}{n}"))
             }
 
+            #[cached(cache = $cache, local = false)]
+            fn tagged(n: u32) -> u32 {
+                memokit::tag(concat!("far ", $cache));
+                n
+            }
+
+            #[cached]
+            fn around(n: u32) -> u32 {
+                tagged(n) + 1
+            }
+
+            #[test]
+            fn a_shared_hit_hands_on_its_tags() {
+                let _cache = raw();
+                tagged(1);
+                assert_eq!((around(1), tagged::stats().shared_hits), (2, 1));
+                memokit::invalidate_tag(concat!("far ", $cache)).unwrap();
+                assert!(!around::contains(1));
+            }
+
             #[test]
             fn without_a_local_level_every_hit_is_a_shared_one() {
                 let cache = raw();

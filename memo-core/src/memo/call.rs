@@ -417,6 +417,9 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Seeker<O, K, D> {
     /// The shared level has this.
     pub(super) fn found(self, found: Shared<O::Value>) -> O::Return {
         shared_hit(self.function, &self.door, &found);
+        let mut tags = found.tags;
+        self.door.add_tags(&mut tags);
+        context::inherit(&tags);
         O::from_value(found.value)
     }
 
