@@ -32,12 +32,13 @@ where
         let opened = doors.iter().map(|door| door.opened()).collect::<Result<Vec<_>, _>>()?;
         let Some((linked, _)) = opened.first() else { return Ok(Vec::new()) };
         let keys: Vec<&str> = opened.iter().map(|(_, key)| key.text()).collect();
+        // What is owed to the cache is old there. Before the read: the cache may take it meanwhile, and answer from before.
+        let are_owed: Vec<bool> = opened.iter().map(|(_, key)| linked.owes(key)).collect();
         let asked = I::get_many(&*linked.cache, &keys);
         let bytes = linked.through("reading", "several entries", asked).await?;
         let mut found = Vec::with_capacity(keys.len());
-        for (bytes, (_, key)) in bytes.into_iter().zip(&opened) {
-            // What is owed to the cache is old there.
-            let bytes = bytes.filter(|_| !linked.owes(key));
+        for ((bytes, (_, key)), is_owed) in bytes.into_iter().zip(&opened).zip(are_owed) {
+            let bytes = bytes.filter(|_| !is_owed);
             let read =
                 bytes.map(|bytes| read::<V, C>(key, &Found { bytes: &bytes, time_to_live: TimeToLive::Unknown }));
             found.push(match read {
@@ -70,8 +71,9 @@ where
             match door.store_one::<I>(value, timeout, cost, lineage).await {
                 Ok(one) => taken.push(one),
                 Err(error) => {
-                    // One that can't be encoded keeps no other out; a cache that fails is waited for once.
-                    let fails = error.kind() != ErrorKind::Codec;
+                    // One that can't be encoded, or that is owed, keeps no other out; a cache that fails is waited for once.
+                    let is_owed = door.opened().is_ok_and(|(linked, key)| linked.owes(key));
+                    let fails = error.kind() != ErrorKind::Codec && !(error.is_skip() && is_owed);
                     outcome = outcome.and(Err(error));
                     taken.push(true);
                     if fails {
