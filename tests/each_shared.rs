@@ -1,4 +1,4 @@
-//! `each` with a shared level: all ids are asked for in one read and stored in one write.
+//! `each` with a shared level: all ids are asked for in one read, and each is stored by itself.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::unused_async, clippy::unnecessary_wraps, reason = "samples of what users write")]
 
