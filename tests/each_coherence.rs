@@ -159,3 +159,41 @@ fn a_key_that_another_process_invalidates_during_the_load_is_not_stored() {
     assert!(new[&2] > old[&2], "{old:?} {new:?}");
     assert_eq!(load::stats().backend_errors, 0);
 }
+
+#[test]
+fn tags_of_the_other_arguments_are_those_of_each_id() {
+    static CACHE: LazyLock<Arc<MemoryCache>> = LazyLock::new(|| Arc::new(MemoryCache::new()));
+    #[cached(each = ids, tags = [format!("tenant {tenant}"), "its ids"])]
+    fn near(tenant: String, ids: Vec<u64>) -> Map {
+        run(&[tenant.len() as u64, ids.len() as u64]);
+        run(&ids)
+    }
+    #[cached(cache = given(&CACHE), prefix = "tenants far", each = ids, tags = [format!("tenant {tenant}")], local = false)]
+    async fn far(tenant: u8, ids: &[u64]) -> Result<Map, String> {
+        tag("of the body");
+        Ok(run(ids))
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let far = |tenant, ids| runtime.block_on(far(tenant, ids)).unwrap();
+    let near = |tenant: &str, ids| near(tenant.to_owned(), ids);
+
+    let (a, b) = (near("1", vec![1, 2]), near("2", vec![1, 2]));
+    let (one, two) = (far(1, &[1, 2]), far(2, &[1, 2]));
+    near::put("1".to_owned(), HashMap::from([(9, 9)]));
+    runtime.block_on(far::put(1, HashMap::from([(9, 9)]))).unwrap();
+    assert_eq!((near("1", vec![1, 9])[&9], far(1, &[9])[&9]), (9, 9));
+    invalidate_tag("tenant 1").unwrap();
+    let (new_a, new_one) = (near("1", vec![1, 2, 9]), far(1, &[1, 2, 9]));
+    assert!(new_a[&1] > a[&1] && new_a[&2] == new_a[&1] && new_a[&9] == new_a[&1], "{new_a:?}");
+    assert!(new_one[&1] > one[&1] && new_one[&2] == new_one[&1] && new_one[&9] == new_one[&1], "{new_one:?}");
+    assert_eq!((near("2", vec![1, 2]), far(2, &[1, 2])), (b, two), "they have another tag");
+
+    near::refresh("2".to_owned(), vec![1]);
+    runtime.block_on(far::refresh(2, &[1])).unwrap().unwrap();
+    invalidate_tag("tenant 2").unwrap();
+    assert!(!near::contains("2".to_owned(), vec![1]) && !near::contains("2".to_owned(), vec![2]));
+    assert!(!runtime.block_on(far::contains(2, &[1])).unwrap());
+    let before = far(1, &[1]);
+    invalidate_tag("of the body").unwrap();
+    assert!(far(1, &[1])[&1] > before[&1]);
+}

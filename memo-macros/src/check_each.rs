@@ -3,16 +3,17 @@
 use crate::args::{Options, SingleFlight};
 use crate::errors::{Errors, list, nearest};
 use crate::model::{Argument, Model};
-use crate::usage::mentions;
+use crate::usage::{captures, mentions};
 use quote::ToTokens;
 use syn::{FnArg, Ident, Pat, Type};
 
 /// Options that say the same of each id as of a call, or that are about the function.
-const FITTING: [&str; 22] = [
+const FITTING: [&str; 23] = [
     "timeout",
     "timeout_with",
     "prefix",
     "version",
+    "tags",
     "ignore",
     "extra",
     "each",
@@ -64,6 +65,18 @@ pub(crate) fn check(options: &Options, model: &Model<'_>, errors: &mut Errors) {
             &extra.value,
             format!("`extra` is added to the key of each id, so it can't depend on all of `{}`", each.value),
         );
+    }
+    for tag in options.tags.iter().flat_map(|tags| &tags.value) {
+        if captures(tag.to_token_stream(), &each.value.to_string()) {
+            errors.at(
+                tag,
+                format!(
+                    "`tags` are those of each id that the call loads, so they can't depend on all of `{}`: use the other \
+                     arguments; single ids are dropped by `invalidate`",
+                    each.value
+                ),
+            );
+        }
     }
     if let (Some(timeout), Some(true)) = (&options.timeout_with, options.cache_none.as_ref().map(|none| none.value)) {
         errors.at_span(

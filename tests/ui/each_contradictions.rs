@@ -32,8 +32,18 @@ fn counted(ids: &[u64]) -> HashMap<u64, u64> {
     HashMap::from([(ids[0], 1)])
 }
 
+#[cached(each = ids, tags = ["all", format!("{ids:?}"), ids.len().to_string()])]
+fn tagged(ids: &[u64]) -> HashMap<u64, u64> {
+    HashMap::from([(ids[0], 1)])
+}
+
 #[cached(each = ids, timeout_with = |_| None, cache_none = true)]
 fn timed(ids: &[u64]) -> HashMap<u64, u64> {
+    HashMap::from([(ids[0], 1)])
+}
+
+#[cached(cache = "main", each = ids, single_flight = "fleet")]
+fn in_turn(ids: &[u64]) -> HashMap<u64, u64> {
     HashMap::from([(ids[0], 1)])
 }
 

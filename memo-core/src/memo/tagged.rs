@@ -1,6 +1,7 @@
 //! `tags = […]`: a call's door with the tags that follow from its arguments.
 
-use super::door::{Door, Fetched, Lineage, MakeDoor};
+use super::door::{Door, Fetched, Lineage, MakeDoor, Shared};
+use super::each::Doors;
 use super::evictions::Evictions;
 use super::function::Function;
 use super::io::Io;
@@ -138,4 +139,28 @@ impl<V, D: Door<V>> Door<V> for Tagged<Tags, D> {
     {
         self.door.gone(gone);
     }
+}
+
+impl<V: Sync, D: Doors<V>> Doors<V> for Tagged<Tags, D> {
+    async fn fetch_many<I: Io>(doors: &[&Self], function: &'static Function) -> Result<Vec<Option<Shared<V>>>, Error> {
+        D::fetch_many::<I>(&inner(doors), function).await
+    }
+
+    async fn store_many<I: Io>(
+        values: &[(&Self, &V, Lineage)],
+        timeout: Option<Duration>,
+        cost: Duration,
+    ) -> (Vec<bool>, Result<(), Error>) {
+        let values: Vec<(&D, &V, Lineage)> =
+            values.iter().map(|(door, value, lineage)| (&door.door, *value, lineage.clone())).collect();
+        D::store_many::<I>(&values, timeout, cost).await
+    }
+
+    async fn invalidate_many<I: Io>(doors: &[&Self]) -> Result<bool, Error> {
+        D::invalidate_many::<I>(&inner(doors)).await
+    }
+}
+
+fn inner<'a, D>(doors: &[&'a Tagged<Tags, D>]) -> Vec<&'a D> {
+    doors.iter().map(|door| &door.door).collect()
 }

@@ -1,4 +1,5 @@
-//! The doors of several calls to a backend, opened at once: one operation for all of them, where the backend has one.
+//! The doors of several calls to a backend, opened at once: one operation for all that are read or invalidated. What is stored
+//! goes by itself, since each entry has a condition of its own.
 
 use super::cache::{Found, TimeToLive};
 use super::codec::Codec;

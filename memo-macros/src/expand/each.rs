@@ -23,7 +23,7 @@ pub(super) fn cached(site: &Site<'_>, ids: &Ident) -> TokenStream {
     let (model, private) = (site.model, &site.private);
     let attrs = model.outer_attrs();
     let allow_unsafe = model.is_unsafe().then(|| quote!(#[allow(unsafe_code, clippy::undocumented_unsafe_blocks)]));
-    let (vis, signature, prelude, call) = (&model.original.vis, signature(model), site.prelude(), site.call());
+    let (vis, signature, prelude, call) = (&model.original.vis, signature(model), site.prelude(), site.loading_call());
     let bypass = super::call::bypass(site);
     let start = quote! {
         match #private::start(#call) {
@@ -138,7 +138,7 @@ pub(super) fn values(site: &Site<'_>) -> TokenStream {
     };
     let inputs = signature(site.model).inputs.into_iter().filter(|input| !is_ids(input));
     let given = format_ident!("__memokit_given", span = Span::call_site());
-    let call = site.call_of(&site.door(), &quote!(, &#given, #keep));
+    let call = site.call_of(&site.tagged(&site.door()), &quote!(, &#given, #keep));
     quote! {
         peek_each #value (#peek);
         put_each #value (#put, #given, #outcome, but_ids![#(#inputs,)*], (#call));

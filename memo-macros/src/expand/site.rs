@@ -74,11 +74,16 @@ impl<'a> Site<'a> {
 
     /// As [`call`](Site::call), of a call that may load, by this door: its tags are known.
     pub(super) fn loading_call_by(&self, door: &TokenStream) -> TokenStream {
-        let Some(tags) = &self.options.tags else { return self.call_by(door) };
+        self.call_by(&self.tagged(door))
+    }
+
+    /// This door, with the tags of the call.
+    pub(super) fn tagged(&self, door: &TokenStream) -> TokenStream {
+        let Some(tags) = &self.options.tags else { return door.clone() };
         let private = &self.private;
         // By reference, so that an argument can be a tag and still go to the body.
         let tags = tags.value.iter().map(|tag| quote_spanned!(tag.span()=> .with(&(#tag))));
-        self.call_by(&quote!(#private::Tagged::new(|__memokit_tags: #private::Tags| __memokit_tags #(#tags)*, #door)))
+        quote!(#private::Tagged::new(|__memokit_tags: #private::Tags| __memokit_tags #(#tags)*, #door))
     }
 
     /// As [`call`](Site::call), of a call that may load.

@@ -1,5 +1,5 @@
 //! What one body loaded for several ids. Each id has a load of its own, which is stored and ended as any other; what goes
-//! to the shared level goes in one operation.
+//! to the shared level goes there together.
 
 use super::{Asked, Guard, StopStoring};
 use crate::Error;
@@ -151,7 +151,7 @@ where
         true => Ok(()),
         false => D::invalidate_many::<I>(&dropped).await.map(drop),
     };
-    // One operation for each timeout, which is one for all unless `timeout_with` says otherwise.
+    // A group for each timeout, which is one for all unless `timeout_with` says otherwise.
     let mut written: Vec<Group<'_, O, D>> = Vec::new();
     let mut announced = Vec::new();
     for (at, load) in loads.iter().enumerate().filter(|(_, load)| load.guard.asked != Asked::Failed) {
