@@ -188,6 +188,55 @@ fn a_read_under_way_leaves_no_copy_of_what_was_unloaded() {
     assert_eq!((bucket.get(&1).unwrap(), reads(&probe)), (Some(10), 1));
 }
 
+/// Otherwise one read could find the new value in the cache, and the next the old one in memory.
+#[test]
+fn an_entry_that_is_being_changed_has_no_copy() {
+    let _clock = MockClock::install();
+    for when in [When::Before, When::After] {
+        let probe = Probe::new();
+        let bucket = with_memory(probe.clone());
+        bucket.set(&1, &10).unwrap();
+        assert_eq!(bucket.get(&1).unwrap(), Some(10));
+        let gate = probe.stop(Op::Set, when);
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| bucket.set(&1, &11).unwrap());
+            gate.arrived(1);
+            probe.log();
+            let now = if when == When::Before { 10 } else { 11 };
+            assert_eq!((bucket.get(&1).unwrap(), bucket.get(&1).unwrap(), reads(&probe)), (Some(now), Some(now), 2));
+            let joined = bucket.clone().in_memory(100, HOUR).unwrap();
+            assert_eq!((joined.get(&1).unwrap(), joined.get(&1).unwrap(), reads(&probe)), (Some(now), Some(now), 2));
+            gate.open();
+            writer.join().unwrap();
+        });
+        probe.log();
+        assert_eq!((bucket.get(&1).unwrap(), bucket.get(&1).unwrap(), reads(&probe)), (Some(11), Some(11), 1));
+    }
+}
+
+/// A read that began during a change and ends after it may have found either.
+#[test]
+fn a_read_that_began_during_a_change_leaves_no_copy() {
+    let _clock = MockClock::install();
+    let probe = Probe::new();
+    let bucket = with_memory(probe.clone());
+    bucket.set(&1, &10).unwrap();
+    let writing = probe.stop(Op::Set, When::Before);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| bucket.set(&1, &11).unwrap());
+        writing.arrived(1);
+        let reading = probe.stop(Op::Read, When::After);
+        let reader = scope.spawn(|| bucket.get(&1).unwrap());
+        reading.arrived(1);
+        writing.open();
+        writer.join().unwrap();
+        reading.open();
+        assert_eq!(reader.join().unwrap(), Some(10));
+    });
+    probe.be_good();
+    assert_eq!(bucket.get(&1).unwrap(), Some(11));
+}
+
 #[test]
 fn a_change_that_fails_or_is_dropped_may_have_been_carried_out() {
     let _clock = MockClock::install();

@@ -38,20 +38,21 @@ impl Place {
         key: &str,
         decode: impl Fn(&[u8]) -> Option<V> + Send + Sync,
     ) -> Result<Option<V>, Error> {
-        let Some(memory) = self.memory.as_deref() else {
+        let memory = self.memory.as_deref();
+        if let Some(value) = memory.and_then(|memory| decode(&memory.get(key)?)) {
+            return Ok(self.counts.asked(Some(value)));
+        }
+        let keep = memory.and_then(|memory| Some((memory, self.circle.before(key)?)));
+        let Some((memory, before)) = keep else {
             let found = I::read(&*self.cache, key, Want::Bytes, |found| decode(found.bytes)).await?;
             return Ok(self.counts.asked(found.flatten()));
         };
-        if let Some(value) = memory.get(key).and_then(|bytes| decode(&bytes)) {
-            return Ok(self.counts.asked(Some(value)));
-        }
-        let before = memory.before(key);
         let found = I::read(&*self.cache, key, Want::BytesAndTimeToLive, |found| {
             let value = decode(found.bytes)?;
             Some((value, Arc::from(found.bytes), memory.until(key, &found)))
         });
         Ok(self.counts.asked(found.await?.flatten()).map(|(value, bytes, until)| {
-            memory.keep(key, before, bytes, until);
+            self.circle.unless_changed(key, before, || memory.keep(key, bytes, until));
             value
         }))
     }

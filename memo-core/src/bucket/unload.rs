@@ -1,5 +1,6 @@
 //! The memory in front of the cache, and how it is emptied.
 
+use super::change::Entries;
 use super::lifetime::checked;
 use super::memory::Memory;
 use super::{Bucket, KeyMaker};
@@ -12,7 +13,7 @@ impl<V, C, M> Bucket<V, C, M> {
     /// [`get`](Bucket::get) finds there asks no server and no disk.
     ///
     /// A copy is as good as the entry in this process: what is set, removed or touched through any bucket of this prefix
-    /// and cache is forgotten here before the operation returns, and a read that began before it leaves no copy. What
+    /// and cache is forgotten here before the cache is asked to, and until it has answered no read leaves a copy. What
     /// another process changes is noticed when `trusted` has passed, as is what this one changes past all buckets, or
     /// through another connection to the same server. A copy lives no longer than the entry.
     ///
@@ -58,12 +59,16 @@ impl<V, C, M> Bucket<V, C, M> {
         M: KeyMaker<K>,
     {
         let key = self.key(key)?;
-        Ok(self.place.memory.as_ref().is_some_and(|memory| memory.forget(&key)))
+        Ok(self.place.memory.as_ref().is_some_and(|memory| {
+            self.place.circle.stop_copying(Entries::One(&key));
+            memory.forget(&key)
+        }))
     }
 
     /// Forgets every copy that this bucket has [in memory](Bucket::in_memory). The entries stay in the cache.
     pub fn unload_all(&self) {
         if let Some(memory) = &self.place.memory {
+            self.place.circle.stop_copying(Entries::All);
             memory.forget_all();
         }
     }
