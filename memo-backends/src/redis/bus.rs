@@ -22,7 +22,7 @@ const SILENCE: Duration = Duration::from_millis(400);
 /// How long after a failure the next connection is tried: from the first to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// How many keys or names one message tells of.
+/// How many keys one message tells of.
 const PER_MESSAGE: usize = 500;
 
 /// The version is that of the channels' names: `docs/bus-format.md`. Channels belong to the server and not to a database.
@@ -30,22 +30,21 @@ pub(super) fn channel(database: i64) -> String {
     format!("memo!bus:1:{database}")
 }
 
-/// What an invalidation tells, in messages that a server and its subscribers take without delay.
+/// What an invalidation tells as it gets its number, which stands between what is before and after it.
+pub(super) fn around_number(what: &Invalidation<'_>) -> Result<[Vec<u8>; 2], Error> {
+    let message = Message { sender: what.sender, names: what.names.to_vec(), ..Message::default() };
+    let mut head = message.encode()?;
+    let tail = head.split_off(Message::SEQUENCE.end);
+    head.truncate(Message::SEQUENCE.start);
+    Ok([head, tail])
+}
+
+/// What an invalidation tells when the entries of its keys are gone, in messages that a server and its subscribers take
+/// without delay.
 pub(super) fn messages(what: &Invalidation<'_>, sequence: u64) -> Result<Vec<Vec<u8>>, Error> {
-    let keys = what.keys.chunks(PER_MESSAGE).map(|keys| (keys, &[][..]));
-    let names = what.names.chunks(PER_MESSAGE).map(|names| (&[][..], names));
-    // Most invalidate one thing: those fit into one.
-    let both = [(what.keys, what.names)];
-    let parts: Vec<(&[&str], &[&str])> = match what.keys.len() + what.names.len() {
-        0 => Vec::new(),
-        1..=PER_MESSAGE => both.to_vec(),
-        _ => keys.chain(names).collect(),
-    };
-    let encode = |(keys, names): (&[&str], &[&str])| {
-        Message { sender: what.sender, sequence, keys: keys.to_vec(), names: names.to_vec(), woken: Vec::new() }
-            .encode()
-    };
-    parts.into_iter().map(encode).collect()
+    let told = what.keys.chunks(PER_MESSAGE);
+    told.map(|keys| Message { sender: what.sender, sequence, keys: keys.to_vec(), ..Message::default() }.encode())
+        .collect()
 }
 
 /// What a subscription and its thread share.
@@ -194,11 +193,20 @@ mod tests {
         let told: Vec<Message<'_>> = told.iter().map(|bytes| Message::decode(bytes).unwrap()).collect();
         assert!(told.iter().all(|message| (message.sender, message.sequence) == (7, 12)));
         assert_eq!(told.iter().flat_map(|message| message.keys.clone()).collect::<Vec<_>>(), keys);
-        assert_eq!(told.iter().flat_map(|message| message.names.clone()).collect::<Vec<_>>(), ["t:a"]);
-        assert_eq!(told.len(), 4);
+        assert_eq!(told.len(), 3);
 
         let one = Invalidation { keys: &["k"], names: &["t:a"], ..Invalidation::default() };
         assert_eq!(messages(&one, 1).unwrap().len(), 1);
         assert!(messages(&Invalidation::default(), 1).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_names_are_told_around_the_number() {
+        let what = Invalidation { keys: &["k"], names: &["t:a", "f:b"], sender: 7, ..Invalidation::default() };
+        let [head, tail] = around_number(&what).unwrap();
+        let whole = [&head[..], &0x0102_0304_0506_u64.to_le_bytes(), &tail].concat();
+        let expected =
+            Message { sender: 7, sequence: 0x0102_0304_0506, names: vec!["t:a", "f:b"], ..Message::default() };
+        assert_eq!(Message::decode(&whole).unwrap(), expected);
     }
 }

@@ -81,11 +81,14 @@ impl RedisCache {
 }
 
 impl RedisCache {
-    /// The number first, then each key in one step, and when all of it is done it is told.
+    /// The number first, which is told with the names; then each key in one step, and when all of them are done they are
+    /// told.
     async fn invalidate_on<I: Io>(&self, io: &I, what: &Invalidation<'_>) -> Result<Invalidated, Error> {
         what.check()?;
         let topology = self.topology();
-        let sequence = scripts::next(what.names, what.seen).on(topology, io).await?;
+        let channel = self.channel();
+        let [head, tail] = bus::around_number(what)?;
+        let sequence = scripts::next(what.names, what.seen, &channel, (&head, &tail)).on(topology, io).await?;
         let mut removed = 0;
         for some in what.keys.chunks(BATCH) {
             removed += if topology.splits_keys() && some.len() > 1 {
@@ -97,7 +100,7 @@ impl RedisCache {
             };
         }
         for message in bus::messages(what, sequence)? {
-            topology.run(io, &scripts::publish(&self.channel(), &message)).await?;
+            topology.run(io, &scripts::publish(&channel, &message)).await?;
         }
         Ok(Invalidated { sequence, removed })
     }

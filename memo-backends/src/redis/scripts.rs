@@ -36,11 +36,12 @@ macro_rules! script {
 }
 
 script!(
-    /// The next number, recorded for the names. Where there are too many names, the older half goes and the floor takes
-    /// its place.
+    /// The next number, recorded for the names and told with them, so that no process waits for a number that was given
+    /// and never heard of. Where there are too many names, the older half goes and the floor takes its place.
     NEXT,
     r"
 local key, seen, most = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
+local channel, head, tail = ARGV[3], ARGV[4], ARGV[5]
 local sequence = tonumber(redis.call('ZSCORE', key, 's') or '0')
 if sequence < seen then
   sequence = seen + 1
@@ -49,7 +50,7 @@ else
   sequence = sequence + 1
 end
 redis.call('ZADD', key, sequence, 's')
-for i = 3, #ARGV do
+for i = 6, #ARGV do
   redis.call('ZADD', key, sequence, 'n' .. ARGV[i])
 end
 local count = redis.call('ZCARD', key)
@@ -61,6 +62,12 @@ if count > most + 2 then
   redis.call('ZADD', key, math.max(highest, floor), 'f')
   redis.call('ZADD', key, sequence, 's')
 end
+local rest, bytes = sequence, ''
+for _ = 1, 8 do
+  bytes = bytes .. string.char(rest % 256)
+  rest = math.floor(rest / 256)
+end
+redis.call('PUBLISH', channel, head .. bytes .. tail)
 return sequence
 "
 );
@@ -240,12 +247,12 @@ fn truth(replies: Vec<Value>) -> Result<bool, Nonsense> {
     Ok(number(&only(replies)?)? == 1)
 }
 
-/// The next number of the sequence. Twice is a number that nobody needs.
-pub(super) fn next(names: &[&str], seen: u64) -> Run<'static, u64> {
+/// The next number of the sequence. Twice is a number that nobody needs. The message is that of the bus, around the number.
+pub(super) fn next(names: &[&str], seen: u64, channel: &str, (head, tail): (&[u8], &[u8])) -> Run<'static, u64> {
     let doing = numbers("counting invalidations in");
     let how = (doing, Place::OwnerOf(NUMBERS), Effect::Repeatable);
-    let mut run = Run::new(&NEXT, &[NUMBERS], 0, how, |replies| unsigned(&only(replies)?));
-    run.by_name.arg(seen).arg(MOST_NAMES).arg(names);
+    let mut run = Run::new(&NEXT, &[NUMBERS], 2 * tail.len(), how, |replies| unsigned(&only(replies)?));
+    run.by_name.arg(seen).arg(MOST_NAMES).arg(channel).arg(head).arg(tail).arg(names);
     run
 }
 

@@ -68,7 +68,7 @@ impl Linked {
         let texts: Vec<&str> = keys.iter().map(|key| key.text()).collect();
         let what = self.invalidation(&texts, &[]);
         let removed = self.through("removing", first.text(), I::invalidate(&*self.cache, &what)).await.map(|done| {
-            self.heard_back(&[], done.sequence);
+            self.hear(&[], &[], done.sequence);
             done.removed > 0
         });
         match &removed {
@@ -91,7 +91,7 @@ impl Linked {
         let voided = self.void::<I>(prefix.as_str(), &function_name(prefix.as_str())).await;
         match &voided {
             Ok(()) => self.owed.settle_function(prefix.as_str(), before),
-            Err(error) if may_succeed_later(error) && self.cache.capabilities().scan => {
+            Err(error) if may_succeed_later(error) => {
                 self.owed.add_function(prefix.as_str(), until);
                 self.recovery.start(&self.link);
                 return Err(self.owing(prefix.as_str(), error, true));
@@ -108,9 +108,9 @@ impl Linked {
         match &voided {
             Ok(()) => self.owed.settle_key(name, before),
             Err(error) if may_succeed_later(error) => {
-                self.owed.add_tag(name);
+                let is_owed = self.owed.add_tag(name);
                 self.recovery.start(&self.link);
-                return Err(self.owing(&format!("the tag {}", &name[2..]), error, true));
+                return Err(self.owing(&format!("the tag {}", &name[2..]), error, is_owed));
             }
             Err(_) => {}
         }
@@ -122,7 +122,7 @@ impl Linked {
         let names = [name];
         let what = self.invalidation(&[], &names);
         let done = self.through("invalidating", object, I::invalidate(&*self.cache, &what)).await?;
-        self.heard_back(&names, done.sequence);
+        self.hear(&names, &[], done.sequence);
         Ok(())
     }
 

@@ -5,6 +5,7 @@ pub use super::listener::{Listener, Snapshot, Subscription};
 use super::invalidation::MAX_SEQUENCE;
 use crate::error::{Error, ErrorKind};
 use std::fmt;
+use std::ops::Range;
 
 const MAGIC: [u8; 4] = *b"MBUS";
 const VERSION: u8 = 1;
@@ -65,6 +66,18 @@ impl fmt::Display for Unreadable {
 impl std::error::Error for Unreadable {}
 
 impl<'a> Message<'a> {
+    /// Where [`encode`](Message::encode) writes the sequence, for a server that sets it as it gives the number.
+    ///
+    /// ```
+    /// use memo_core::bus::Message;
+    ///
+    /// let mut bytes = Message::default().encode()?;
+    /// bytes[Message::SEQUENCE].copy_from_slice(&7_u64.to_le_bytes());
+    /// assert_eq!(Message::decode(&bytes).unwrap().sequence, 7);
+    /// # Ok::<(), memo_core::Error>(())
+    /// ```
+    pub const SEQUENCE: Range<usize> = 16..24;
+
     /// The bytes to publish.
     ///
     /// # Errors

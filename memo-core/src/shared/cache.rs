@@ -156,9 +156,10 @@ pub trait Cache: Send + Sync + 'static {
     }
 
     /// Takes the next number of this backend's sequence, records it for the functions and tags of `what`, and drops its
-    /// keys, each of which leaves a tombstone with the number. All of it is done when this returns; then it is published,
-    /// where there is a bus, in messages of [`bus::Message`](crate::bus::Message). On an error some of it may be done: to
-    /// do it again is right.
+    /// keys, each of which leaves a tombstone with the number. All of it is done when this returns, and is published where
+    /// there is a bus, in messages of [`bus::Message`](crate::bus::Message): one with the number and all names, in the
+    /// order of the numbers and best in one step with giving them; then some with the keys that are gone, if there
+    /// are any. On an error some of it may be done: to do it again is right.
     ///
     /// The number is above all that were given before and above [`Invalidation::seen`]. A sequence that is lower than
     /// that was lost, and records with it: then all that is older than this number is void.

@@ -36,20 +36,15 @@ struct Ear {
     id: u64,
 }
 
-impl Ear {
-    /// Whatever is in front of the cache in this process is in doubt.
-    fn drop_local(&self) {
-        invalidations::record([Name::link(self.id)]);
-    }
-}
-
-// The mirror first: a load that begins once the process has recorded an invalidation must find it there.
+// Names go into the mirror first, then into the process's records, and the number counts as heard at last. So a load that begins
+// once the process has recorded an invalidation finds it in the mirror, and one that stands for its number finds no void copy.
 impl Listener for Ear {
     fn connected(&self, all: &Snapshot) {
         let Some(link) = self.link.upgrade() else { return };
-        if link.coherence.mirror.connected(all) {
-            self.drop_local();
+        if link.coherence.mirror.note_all(all) {
+            link.drop_local();
         }
+        link.coherence.mirror.connected(all.sequence);
     }
 
     fn lost(&self) {
@@ -61,22 +56,24 @@ impl Listener for Ear {
         let Some(link) = self.link.upgrade() else { return };
         let mirror = &link.coherence.mirror;
         match Message::decode(bytes) {
-            // What it says was noted when the cache answered.
-            Ok(message) if message.sender == self.id => mirror.see(message.sequence),
             Ok(message) => {
-                message.woken.iter().for_each(|key| keeper::woken(key));
-                mirror.note(message.names.iter().copied(), message.sequence);
-                let (keys, names) = (message.keys.iter(), message.names.iter());
-                let names = names.map(|name| Name::heard(name)).chain(keys.map(|key| Name::key(key)));
-                if message.sequence > 0 {
-                    mirror.hear(message.sequence);
-                    invalidations::record(names);
+                // The first message of a number has no keys.
+                if message.sequence > 0 && message.keys.is_empty() {
+                    mirror.tell(message.sequence);
+                }
+                let is_own = message.sender == self.id;
+                if message.sequence > 0 && !(is_own && mirror.has_heard(message.sequence)) {
+                    // Own keys were dropped before they were sent.
+                    link.hear(&message.names, if is_own { &[] } else { &message.keys }, message.sequence);
+                }
+                if !is_own {
+                    message.woken.iter().for_each(|key| keeper::woken(key));
                 }
             }
             Err(unreadable) => {
                 tracing::warn!(%unreadable, "a message of the bus is passed over: all that it may have meant is dropped");
                 mirror.missed();
-                self.drop_local();
+                link.drop_local();
             }
         }
     }
@@ -93,10 +90,20 @@ impl Link {
         self.coherence.mirror.known() != Known::Some
     }
 
-    /// An invalidation of these names got this number.
-    pub(super) fn heard_back(&self, names: &[&str], number: u64) {
+    /// An invalidation of these names and keys has this number.
+    pub(super) fn hear(&self, names: &[&str], keys: &[&str], number: u64) {
         self.coherence.mirror.note(names.iter().copied(), number);
+        let names = names.iter().map(|name| Name::heard(name));
+        let mut all = names.chain(keys.iter().map(|key| Name::key(key))).peekable();
+        if all.peek().is_some() {
+            invalidations::record(all);
+        }
         self.coherence.mirror.hear(number);
+    }
+
+    /// Whatever is in front of the cache in this process is in doubt.
+    fn drop_local(&self) {
+        invalidations::record([Name::link(self.id())]);
     }
 }
 
@@ -130,23 +137,46 @@ impl Linked {
     /// Not the highest that was seen: a call inside of the load may be answered with what an invalidation has voided of which
     /// this process has not heard yet, and then the load must be older than that.
     pub(crate) async fn since<I: Io>(&self) -> u64 {
-        if self.coherence.mirror.known() == Known::All {
-            return self.coherence.mirror.heard();
+        let mirror = &self.coherence.mirror;
+        if mirror.known() == Known::All {
+            return mirror.heard();
         }
         // Where that fails, so will storing.
-        let _asked = self.ask::<I>(&[]).await;
-        self.coherence.mirror.seen()
+        let asked = self.ask::<I>(&[]).await;
+        match asked {
+            Ok(records) if mirror.known() == Known::Some => {
+                // Nobody tells which copies are void by what others were given.
+                if !mirror.has_heard(records.sequence) {
+                    self.link.drop_local();
+                    mirror.hear_all(records.sequence);
+                }
+                records.sequence
+            }
+            _ => mirror.heard(),
+        }
     }
 
     /// Asks the cache for its records of these names.
     async fn ask<I: Io>(&self, names: &[&str]) -> Result<Records, Error> {
         let mirror = &self.coherence.mirror;
-        let was_lost = mirror.known() == Known::Lost;
-        let asked = I::records(&*self.cache, names, mirror.seen());
-        let records = self.through("looking for invalidations", "of entries", asked).await?;
-        mirror.asked_first(records.sequence);
-        if was_lost {
-            mirror.began_again(&records);
+        let (known, seen) = (mirror.known(), mirror.seen());
+        let asked = I::records(&*self.cache, names, seen);
+        let asked = self.through("looking for invalidations", "of entries", asked).await;
+        let records = asked.inspect_err(|_| mirror.asked_in_vain())?;
+        mirror.asked(records.sequence);
+        match known {
+            Known::Lost => {
+                self.link.drop_local();
+                mirror.began_again(&records);
+            }
+            // It begins again above what was seen. Where others were given a number meanwhile, it is taken for that.
+            Known::Doubt if records.sequence > seen => {
+                tracing::warn!("a cache has lost its records of invalidations: what is older is not used any more");
+                self.link.drop_local();
+                mirror.began_again(&records);
+            }
+            Known::Doubt => mirror.nothing_is_lost(),
+            Known::All | Known::Some => {}
         }
         mirror.see(records.sequence);
         Ok(records)

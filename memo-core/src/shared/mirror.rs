@@ -30,6 +30,8 @@ pub(super) enum Known {
     Some,
     /// Every record that was made is here, but for those whose message is on its way.
     All,
+    /// As `All`, if the cache has lost no numbers. It has to be asked whether it has.
+    Doubt,
     /// The cache has lost numbers that were given, and records with them, or a message could not be read. It has to be
     /// asked to begin again above all numbers that are known here.
     Lost,
@@ -45,6 +47,8 @@ pub(super) struct Mirror {
     /// Every record up to this number was heard of.
     heard: AtomicU64,
     ahead: Mutex<Ahead>,
+    /// The number that was told last on this connection of the bus. They come in order.
+    told: AtomicU64,
     /// One more than the sequence that was answered first; 0 before that.
     first: AtomicU64,
     /// Whether the bus was ever connected.
@@ -122,7 +126,12 @@ impl Mirror {
         heard
     }
 
-    /// The record of this number is known here.
+    /// Whether this number is one of those up to which all was [heard](Mirror::heard).
+    pub(super) fn has_heard(&self, number: u64) -> bool {
+        number <= self.heard.load(Ordering::Acquire)
+    }
+
+    /// The record of this number is known here, and by the local level.
     pub(super) fn hear(&self, number: u64) {
         let mut ahead = self.ahead.lock();
         let mut heard = self.heard.load(Ordering::Relaxed);
@@ -138,8 +147,8 @@ impl Mirror {
         self.heard.store(heard, Ordering::Release);
     }
 
-    /// Every record up to this number is known here.
-    fn hear_all(&self, number: u64) {
+    /// Every record up to this number is known here, or copies are gone that may be void by it.
+    pub(super) fn hear_all(&self, number: u64) {
         let mut ahead = self.ahead.lock();
         let heard = self.heard.load(Ordering::Relaxed).max(number);
         self.heard.store(ahead.follow(heard), Ordering::Release);
@@ -147,12 +156,16 @@ impl Mirror {
 
     /// A number was seen.
     pub(super) fn see(&self, number: u64) {
-        self.seen.fetch_max(number, Ordering::AcqRel);
+        // Hits that see what is known leave the line with all who read it.
+        if number > self.seen() {
+            self.seen.fetch_max(number, Ordering::AcqRel);
+        }
     }
 
     pub(super) fn known(&self) -> Known {
         match self.known.load(Ordering::Acquire) {
             all if all == Known::All as u8 => Known::All,
+            doubt if doubt == Known::Doubt as u8 => Known::Doubt,
             lost if lost == Known::Lost as u8 => Known::Lost,
             _ => Known::Some,
         }
@@ -174,16 +187,23 @@ impl Mirror {
         self.see(number);
     }
 
-    /// The cache was asked for records, and its sequence was this.
-    pub(super) fn asked_first(&self, sequence: u64) {
-        if self.first.load(Ordering::Relaxed) == 0 {
-            let _another_was_first = self.first.compare_exchange(0, sequence + 1, Ordering::AcqRel, Ordering::Relaxed);
+    /// The cache was asked for records, and its sequence was this. The first time, nothing is here yet that may be void.
+    pub(super) fn asked(&self, sequence: u64) {
+        if self.first.load(Ordering::Relaxed) == 0
+            && self.first.compare_exchange(0, sequence + 1, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        {
+            self.hear_all(sequence);
         }
     }
 
-    /// The bus is connected, and this is all that is recorded. Whether messages may have been missed of what this process has
-    /// copies of: not at first, if no number was given since it first asked.
-    pub(super) fn connected(&self, all: &Snapshot) -> bool {
+    /// The cache was asked and did not answer: what is loaded meanwhile may be void by all that is recorded there.
+    pub(super) fn asked_in_vain(&self) {
+        let _was_asked = self.first.compare_exchange(0, u64::MAX, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    /// The bus is being connected, and this is all that is recorded. Whether messages may have been missed of what this
+    /// process has copies of: not at first, if no number was given since it first asked.
+    pub(super) fn note_all(&self, all: &Snapshot) -> bool {
         let was_connected = self.was_connected.swap(true, Ordering::AcqRel);
         let nothing_since = self.first.load(Ordering::Acquire) == all.sequence + 1;
         let mut records = self.records.write();
@@ -191,12 +211,16 @@ impl Mirror {
         all.records.iter().for_each(|(name, number)| records.note(name, *number));
         let newest = all.records.iter().map(|(_, number)| *number).max().unwrap_or(0);
         self.newest.fetch_max(newest.max(all.floor), Ordering::Release);
-        drop(records);
-        let is_whole = all.sequence >= self.seen();
-        self.see(all.sequence);
-        self.hear_all(all.sequence);
+        was_connected || !nothing_since || all.sequence < self.seen()
+    }
+
+    /// The bus is connected, all up to this number was noted, and copies are gone that may be void by it.
+    pub(super) fn connected(&self, sequence: u64) {
+        let is_whole = sequence >= self.seen();
+        self.told.store(sequence, Ordering::Relaxed);
+        self.see(sequence);
+        self.hear_all(sequence);
         self.set_known(if is_whole { Known::All } else { Known::Lost });
-        was_connected || !nothing_since || !is_whole
     }
 
     /// Messages may be missed from now on.
@@ -204,12 +228,31 @@ impl Mirror {
         self.set_known(Known::Some);
     }
 
+    /// The bus tells of a number as it is given, which is in order but for what the snapshot has too. One that goes backwards
+    /// may be of a cache that has lost its records.
+    pub(super) fn tell(&self, number: u64) {
+        if self.told.swap(number, Ordering::Relaxed) >= number {
+            self.turn(Known::All, Known::Doubt);
+        }
+    }
+
+    /// The cache was asked, and has given all numbers that are known here.
+    pub(super) fn nothing_is_lost(&self) {
+        self.turn(Known::Doubt, Known::All);
+    }
+
+    /// Not if the bus was lost meanwhile.
+    fn turn(&self, from: Known, to: Known) {
+        let _another = self.known.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
     /// A message could not be read: anything may have been invalidated.
     pub(super) fn missed(&self) {
         self.set_known(Known::Lost);
     }
 
-    /// The cache was asked to begin again above all that was seen, and answered with this: whatever is older is void.
+    /// The cache was asked to begin again above all that was seen, and answered with this: whatever is older is void, and
+    /// copies of it are gone.
     pub(super) fn began_again(&self, answer: &Records) {
         let mut records = self.records.write();
         records.floor = records.floor.max(answer.sequence);
@@ -217,9 +260,8 @@ impl Mirror {
         drop(records);
         self.see(answer.sequence);
         self.hear_all(answer.sequence);
-        // Not if the bus was lost meanwhile.
-        let (lost, all) = (Known::Lost as u8, Known::All as u8);
-        let _was_lost = self.known.compare_exchange(lost, all, Ordering::AcqRel, Ordering::Relaxed);
+        self.turn(Known::Lost, Known::All);
+        self.turn(Known::Doubt, Known::All);
     }
 
     /// Whether nothing is recorded after this number: then no entry of it is void.
@@ -242,10 +284,16 @@ mod tests {
         Snapshot { sequence, floor, records: records.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect() }
     }
 
+    fn connect(mirror: &Mirror, all: &Snapshot) -> bool {
+        let may_be_void = mirror.note_all(all);
+        mirror.connected(all.sequence);
+        may_be_void
+    }
+
     #[test]
     fn an_entry_is_void_by_a_later_record_of_its_names() {
         let mirror = Mirror::default();
-        mirror.connected(&snapshot(7, 2, &[("t:a", 5)]));
+        connect(&mirror, &snapshot(7, 2, &[("t:a", 5)]));
         mirror.note(["t:b"], 9);
         assert_eq!((mirror.seen(), mirror.known()), (9, Known::All));
         assert!(mirror.is_void(4, ["t:x", "t:a"]) && !mirror.is_void(5, ["t:a"]));
@@ -256,10 +304,10 @@ mod tests {
     #[test]
     fn a_sequence_that_went_backwards_has_to_begin_again() {
         let mirror = Mirror::default();
-        mirror.connected(&snapshot(7, 0, &[]));
+        connect(&mirror, &snapshot(7, 0, &[]));
         mirror.disconnected();
         assert_eq!(mirror.known(), Known::Some);
-        mirror.connected(&snapshot(3, 0, &[]));
+        connect(&mirror, &snapshot(3, 0, &[]));
         assert_eq!(mirror.known(), Known::Lost);
         mirror.began_again(&Records { sequence: 8, numbers: Vec::new() });
         assert_eq!((mirror.known(), mirror.seen()), (Known::All, 8));
@@ -280,22 +328,22 @@ mod tests {
         let connects = |first: Option<u64>| {
             let mirror = Mirror::default();
             if let Some(first) = first {
-                mirror.asked_first(first);
+                mirror.asked(first);
             }
-            mirror.asked_first(7);
+            mirror.asked(7);
             mirror.see(7);
             let snapshot = snapshot(7, 0, &[]);
-            (mirror.connected(&snapshot), mirror.connected(&snapshot))
+            (connect(&mirror, &snapshot), connect(&mirror, &snapshot))
         };
         assert_eq!(connects(None), (false, true), "and nobody knows what was missed once it was lost");
         assert_eq!(connects(Some(6)), (true, true));
-        assert!(Mirror::default().connected(&snapshot(0, 0, &[])), "nobody asked");
+        assert!(connect(&Mirror::default(), &snapshot(0, 0, &[])), "nobody asked");
     }
 
     #[test]
     fn what_is_known_without_a_gap_counts_for_loads() {
         let mirror = Mirror::default();
-        mirror.connected(&snapshot(7, 0, &[]));
+        connect(&mirror, &snapshot(7, 0, &[]));
         let heard = |number| {
             mirror.hear(number);
             mirror.heard()
@@ -303,14 +351,14 @@ mod tests {
         assert_eq!([9, 8, 11, 10, 3, 12].map(heard), [7, 9, 9, 11, 11, 12]);
         (14..=14 + MOST_AHEAD as u64).for_each(|number| mirror.hear(number));
         assert_eq!(mirror.heard(), 14 + MOST_AHEAD as u64, "memory is bounded");
-        mirror.connected(&snapshot(5_000, 0, &[]));
+        connect(&mirror, &snapshot(5_000, 0, &[]));
         assert_eq!(heard(5_001), 5_001);
     }
 
     #[test]
     fn a_message_that_never_comes_is_waited_for_no_longer_than_a_second() {
         let mirror = Mirror::default();
-        mirror.connected(&snapshot(7, 0, &[]));
+        connect(&mirror, &snapshot(7, 0, &[]));
         let begin = clock::monotonic();
         mirror.see(9);
         assert_eq!(mirror.heard_by(begin), 7);
@@ -320,6 +368,25 @@ mod tests {
         assert_eq!(mirror.heard_by(begin.after(LATEST)), 9);
         assert_eq!(mirror.heard_by(begin.after(LATEST)), 9, "11 was seen later");
         assert_eq!(mirror.heard_by(begin.after(LATEST * 2)), 11);
+    }
+
+    #[test]
+    fn a_number_that_goes_backwards_is_doubted_until_the_cache_was_asked() {
+        let mirror = Mirror::default();
+        connect(&mirror, &snapshot(8, 0, &[]));
+        let tell = |number| {
+            mirror.tell(number);
+            mirror.known()
+        };
+        assert_eq!([9, 12, 1].map(tell), [Known::All, Known::All, Known::Doubt]);
+        mirror.nothing_is_lost();
+        assert_eq!([2, 2].map(tell), [Known::All, Known::Doubt]);
+        mirror.began_again(&Records { sequence: 13, numbers: Vec::new() });
+        assert_eq!((mirror.known(), mirror.is_void(12, ["t:any"])), (Known::All, true));
+        mirror.disconnected();
+        assert_eq!(tell(1), Known::Some);
+        mirror.nothing_is_lost();
+        assert_eq!(mirror.known(), Known::Some, "only the bus makes it known");
     }
 
     #[test]

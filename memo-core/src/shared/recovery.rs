@@ -129,7 +129,7 @@ fn attempt(link: &Link, cache: &dyn Cache, keys: usize) -> Result<(), Error> {
 
 fn invalidate(link: &Link, cache: &dyn Cache, keys: &[&str], names: &[&str]) -> Result<(), Error> {
     let done = cache.invalidate(&link.invalidation(keys, names))?;
-    link.heard_back(names, done.sequence);
+    link.hear(names, &[], done.sequence);
     Ok(())
 }
 
