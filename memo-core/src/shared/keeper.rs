@@ -115,7 +115,10 @@ impl Wait {
             state.waker.take()
         };
         self.changed.notify_all();
-        waker.into_iter().for_each(Waker::wake);
+        // It runs code of a runtime's, and of a task's where that is polled in place.
+        if let Some(waker) = waker {
+            guarded((), || waker.wake());
+        }
     }
 
     /// Waits with the thread.
@@ -159,6 +162,11 @@ pub(super) fn woken(key: &str) {
     }
 }
 
+/// What this returns, or the other where it panics.
+fn guarded<T>(otherwise: T, run: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or(otherwise)
+}
+
 fn run() {
     let mut state = STATE.lock();
     while !state.is_idle() {
@@ -178,14 +186,16 @@ fn run() {
             wait.wake(By::Time);
         }
         // A backend that panics must not end this for all others.
+        // Nor when it is dropped here, by its last owner.
         for term in dropped {
-            let _ = catch_unwind(AssertUnwindSafe(|| term.give_back()));
+            guarded((), move || term.give_back());
         }
         for term in due {
-            let is_ours = catch_unwind(AssertUnwindSafe(|| term.renew())).unwrap_or(true);
-            if !is_ours {
-                let_go(&term, false);
-            }
+            guarded((), move || {
+                if !guarded(true, || term.renew()) {
+                    let_go(&term, false);
+                }
+            });
         }
         state = STATE.lock();
     }

@@ -6,6 +6,7 @@
 //! woken and finds nothing loads for itself at once, since that load failed. A load that was dropped wakes nobody, so of those
 //! who then look by themselves one takes the lease. Where the cache fails, each process loads for itself.
 
+use super::ask::Ask as _;
 use super::bus::Message;
 use super::keeper::{self, Wait};
 use super::link::Linked;
@@ -37,9 +38,9 @@ pub(super) struct Term {
 impl Term {
     /// Makes it last longer. Whether it is still this process's: not, if it was not renewed in time.
     pub(super) fn renew(&self) -> bool {
-        let renewed = self.linked.cache.touch_if(&self.key, &self.token, Some(LEASE));
+        let renewed = Blocking::touch_if(&*self.linked.cache, &self.key, &self.token, Some(LEASE));
         // A cache that fails for a moment may have kept it.
-        renewed.unwrap_or(true)
+        ready(self.linked.through("renewing", &self.key, renewed)).unwrap_or(true)
     }
 
     /// Gives it back, with the thread and without a word. Where that fails, it ends by itself.

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// How many may be owed. Beyond that, the keys of the function that has most are owed as the whole function.
+/// How many may be owed. Beyond that, the keys of the function that has most are owed as the whole function,
+/// and tags are not.
 pub(crate) const MOST: usize = 10_000;
 
 /// How many keys are applied by one operation.
@@ -127,11 +128,15 @@ impl Owed {
         self.count.store(queue.by_number.len(), Ordering::Relaxed);
     }
 
-    /// Every entry of a tag is owed.
-    pub(crate) fn add_tag(&self, name: &str) {
+    /// Every entry of a tag is owed. `false`: it is not, for want of room.
+    pub(crate) fn add_tag(&self, name: &str) -> bool {
         let mut queue = self.queue.lock();
+        if queue.by_number.len() >= MOST && !queue.numbers.contains_key(name) {
+            return false;
+        }
         queue.add(name, What::Tag, Tick::NEVER);
         self.count.store(queue.by_number.len(), Ordering::Relaxed);
+        true
     }
 
     /// The oldest that are still of use; the others are dropped. How many keys at the most.
@@ -409,7 +414,7 @@ mod tests {
         for n in 0..MOST {
             owed.add_key(&format!("{n}:"), &format!("{n}:1"), Tick::NEVER);
         }
-        assert!(!owed.add_key("x:", "x:1", Tick::NEVER));
+        assert!(!owed.add_key("x:", "x:1", Tick::NEVER) && !owed.add_tag("t:x"));
         assert_eq!(owed.count(), MOST);
     }
 }

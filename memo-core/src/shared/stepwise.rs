@@ -8,9 +8,9 @@
 use super::cache::{Cache, MAX_KEY_BYTES, check_key};
 use super::invalidation::{Invalidated, Invalidation, Records, Stored, check_records, short_name};
 use crate::error::{Error, ErrorKind};
+use crate::random;
 use parking_lot::Mutex;
 use std::future::poll_fn;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::thread;
@@ -127,7 +127,7 @@ impl<'a, C: Cache + ?Sized> Steps<'a, C> {
     async fn number(&self, what: &Invalidation<'_>) -> Result<u64, Error> {
         let records: Vec<String> = what.names.iter().map(|name| record_key(name)).collect();
         let tombstones: Vec<String> = what.keys.iter().map(|key| tombstone_key(key)).collect();
-        let token = format!("{:016x}", RandomState::new().build_hasher().finish());
+        let token = format!("{:016x}", random::number());
         for _ in 0..RUNS {
             self.lock(&token).await?;
             let numbered = self.number_locked(what, &records, &tombstones).await;

@@ -17,9 +17,8 @@ mod timeouts;
 mod values;
 
 use self::subject::{Door, Subject};
-use crate::{BoxFuture, Cache};
+use crate::{BoxFuture, Cache, random};
 use std::future::Future;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -88,7 +87,7 @@ type Rule = (&'static str, fn(&Subject<'_>, Advance<'_>));
 /// conformance::check(&cache, &mut |span| clock.advance(span), &conformance::block_on);
 /// ```
 pub fn check(cache: &Arc<dyn Cache>, advance: &mut dyn FnMut(Duration), run: Runner<'_>) {
-    let random = RandomState::new().build_hasher().finish();
+    let random = random::number();
     let root = format!("conformance:{random:016x}:");
     for door in [Door::Blocking, Door::Async] {
         for (number, (rule, check)) in rules().enumerate() {

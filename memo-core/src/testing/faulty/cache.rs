@@ -128,7 +128,7 @@ impl Cache for Faulty {
             || vec![None; keys.len()],
             |inner, plan| {
                 let mut found = inner.get_many(keys)?;
-                found.iter_mut().flatten().for_each(|bytes| plan.corrupt(bytes));
+                plan.corrupt_all(found.iter_mut().flatten());
                 Ok(found)
             },
         )
