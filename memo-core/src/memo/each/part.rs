@@ -118,7 +118,7 @@ ways! {
 /// [`Arg::part`](crate::lookup::Arg::part).
 pub struct IdOf<I>(pub(super) PhantomData<fn() -> I>);
 
-/// The first answer of [`IdOf`].
+/// The first answer of `IdOf`.
 pub trait KnownId {
     /// The way.
     type How;
@@ -162,7 +162,7 @@ impl<'b, T: ?Sized + ToOwned> IdOf<Cow<'b, T>> {
     }
 }
 
-/// The fallback of [`IdOf`].
+/// The fallback of `IdOf`.
 pub trait AnyId {
     /// The id.
     type Id;
