@@ -1,7 +1,7 @@
 //! An operation on a cache, with what its failure means: whether it is tried at all, what the breaker learns of it, and
 //! what is owed if it was an invalidation.
 
-use super::invalidation::function_name;
+use super::invalidation::{Invalidated, function_name};
 use super::limit::limited;
 use super::link::Linked;
 use super::owed::MOST;
@@ -66,11 +66,7 @@ impl Linked {
         let Some(first) = keys.first() else { return Ok(false) };
         let before = self.owed.now();
         let texts: Vec<&str> = keys.iter().map(|key| key.text()).collect();
-        let what = self.invalidation(&texts, &[]);
-        let removed = self.through("removing", first.text(), I::invalidate(&*self.cache, &what)).await.map(|done| {
-            self.hear(&[], &[], done.sequence);
-            done.removed > 0
-        });
+        let removed = self.tell::<I>("removing", first.text(), &texts, &[]).await.map(|done| done.removed > 0);
         match &removed {
             Ok(_) => texts.iter().for_each(|key| self.owed.settle_key(key, before)),
             Err(error) if may_succeed_later(error) => {
@@ -119,11 +115,22 @@ impl Linked {
 
     /// Has an invalidation recorded under a name.
     async fn void<I: Io>(&self, object: &str, name: &str) -> Result<(), Error> {
-        let names = [name];
-        let what = self.invalidation(&[], &names);
-        let done = self.through("invalidating", object, I::invalidate(&*self.cache, &what)).await?;
-        self.hear(&names, &[], done.sequence);
-        Ok(())
+        self.tell::<I>("invalidating", object, &[], &[name]).await.map(|_| ())
+    }
+
+    /// Has the cache invalidate these, and hears of it.
+    async fn tell<I: Io>(
+        &self,
+        doing: &'static str,
+        object: &str,
+        keys: &[&str],
+        names: &[&str],
+    ) -> Result<Invalidated, Error> {
+        let _own = self.begin_own();
+        let what = self.invalidation(keys, names);
+        let done = self.through(doing, object, I::invalidate(&*self.cache, &what)).await?;
+        self.hear(names, &[], done.sequence);
+        Ok(done)
     }
 
     fn name(&self) -> &'static str {

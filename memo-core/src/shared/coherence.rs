@@ -14,6 +14,7 @@ use crate::invalidations::{self, Name};
 use crate::key::Key;
 use crate::memo::Io;
 use crate::memo::door::Lineage;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -27,6 +28,17 @@ const SURELY_KEPT: Duration = Duration::from_secs(540);
 pub(super) struct Coherence {
     pub(super) mirror: Mirror,
     subscription: OnceLock<Option<Subscription>>,
+    /// Invalidations of this link that may have got a number which it has not heard of yet.
+    own: AtomicU64,
+}
+
+/// One of them.
+pub(super) struct Own<'l>(&'l AtomicU64);
+
+impl Drop for Own<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// Hears the bus for a link.
@@ -83,6 +95,12 @@ impl Link {
     /// What one invalidation says, by this link.
     pub(super) fn invalidation<'a>(&self, keys: &'a [&'a str], names: &'a [&'a str]) -> Invalidation<'a> {
         Invalidation { keys, names, seen: self.coherence.mirror.seen(), sender: self.id(), keep: KEEP }
+    }
+
+    /// An invalidation of this link begins, and ends when that is dropped: once its number was [heard](Link::hear) of.
+    pub(super) fn begin_own(&self) -> Own<'_> {
+        self.coherence.own.fetch_add(1, Ordering::AcqRel);
+        Own(&self.coherence.own)
     }
 
     /// Whether messages of other processes arrive.
@@ -144,14 +162,18 @@ impl Linked {
         // Where that fails, so will storing.
         let asked = self.ask::<I>(&[]).await;
         match asked {
-            Ok(records) if mirror.known() == Known::Some => {
-                // Nobody tells which copies are void by what others were given.
-                if !mirror.has_heard(records.sequence) {
-                    self.link.drop_local();
-                    mirror.hear_all(records.sequence);
+            Ok(records) if mirror.known() == Known::Some && !mirror.has_heard(records.sequence) => {
+                // Before what was heard: one that ends in between is in the latter.
+                let own = self.coherence.own.load(Ordering::Acquire);
+                if records.sequence.saturating_sub(mirror.heard()) <= own {
+                    return mirror.heard();
                 }
+                // Nobody tells which copies are void by what others were given.
+                self.link.drop_local();
+                mirror.hear_all(records.sequence);
                 records.sequence
             }
+            Ok(records) if mirror.known() == Known::Some => records.sequence,
             _ => mirror.heard(),
         }
     }

@@ -128,6 +128,7 @@ fn attempt(link: &Link, cache: &dyn Cache, keys: usize) -> Result<(), Error> {
 }
 
 fn invalidate(link: &Link, cache: &dyn Cache, keys: &[&str], names: &[&str]) -> Result<(), Error> {
+    let _own = link.begin_own();
     let done = cache.invalidate(&link.invalidation(keys, names))?;
     link.hear(names, &[], done.sequence);
     Ok(())
