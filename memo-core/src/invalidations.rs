@@ -8,6 +8,10 @@
 //! A hit compares the latest number with the one up to which its entry was checked, which is one load of an atomic that nobody
 //! writes as long as nothing is invalidated.
 
+mod checked;
+
+pub(crate) use checked::Checked;
+
 use crate::tags::Tags;
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
@@ -25,7 +29,12 @@ pub struct Name(u64);
 
 impl Name {
     fn of(kind: u8, text: &str) -> Self {
-        Name(FixedState::with_seed(0x006d_656d_6f6b_6974).hash_one((kind, text)))
+        Name::other(FixedState::with_seed(0x006d_656d_6f6b_6974).hash_one((kind, text)))
+    }
+
+    /// Of what is no key: a number that is the name of none.
+    fn other(hash: u64) -> Self {
+        Name(hash | 1 << 63)
     }
 
     /// Of a tag.
@@ -58,13 +67,13 @@ impl Name {
     /// Of an entry, by the text of its key.
     #[cfg(feature = "shared")]
     pub(crate) fn key(text: &str) -> Self {
-        Name::of(2, text)
+        checked::key_name(FixedState::with_seed(2).hash_one(text))
     }
 
     /// Of all that is in front of one cache, by the number of its link.
     #[cfg(feature = "shared")]
     pub(crate) fn link(id: u64) -> Self {
-        Name(FixedState::with_seed(3).hash_one(id))
+        Name::other(FixedState::with_seed(3).hash_one(id))
     }
 }
 
@@ -109,11 +118,11 @@ pub(crate) fn latest() -> u64 {
     LATEST.load(Ordering::Acquire)
 }
 
-/// Whether nothing was invalidated since this number.
-// Relaxed: whoever learned that an invalidation is over learned it after the number was stored.
-#[inline(always)]
-pub(crate) fn is_latest(number: u64) -> bool {
-    number >= LATEST.load(Ordering::Relaxed)
+/// The latest invalidation of any of these names. What is recorded by the time of the call is seen.
+fn newest(names: &[Name]) -> u64 {
+    let records = RECORDS.read();
+    let newest = records.as_ref().and_then(|records| names.iter().map(|name| records.of(*name)).max());
+    newest.unwrap_or(0)
 }
 
 /// Records an invalidation of these names: from when this returns, nothing that was loaded before is served of them.
@@ -124,6 +133,7 @@ pub(crate) fn record(names: impl IntoIterator<Item = Name>) {
     names.into_iter().for_each(|name| all.record(name, number));
     // Under the lock, so that whoever sees this number and looks for its names finds them.
     LATEST.store(number, Ordering::Release);
+    checked::set_latest(number);
 }
 
 /// What an entry goes with, and since when.
@@ -136,35 +146,29 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Of an entry whose load began at `stamp`: its tags, and other names. `None` where there are none of both, which is
-    /// never void.
-    pub(crate) fn new(stamp: u64, others: &[Name], mut tags: Tags) -> Option<Arc<Self>> {
+    /// Of an entry whose load began at `stamp`: its tags, and the names of its key, its function and its cache. `None`
+    /// where there are none of both, which is never void.
+    pub(crate) fn new(stamp: u64, others: Option<[Name; 3]>, mut tags: Tags) -> Option<Arc<Self>> {
         tags.settle();
-        if tags.is_empty() && others.is_empty() {
+        if tags.is_empty() && others.is_none() {
             return None;
         }
         let tag_names = tags.iter().map(Name::tag).chain(tags.iter().filter_map(Name::long_tag));
-        let names = others.iter().copied().chain(tag_names).collect();
+        let names = others.into_iter().flatten().chain(tag_names).collect();
         Some(Arc::new(Marks { stamp, names, tags }))
     }
 
     /// Whether nothing of it was invalidated since its load began.
     #[inline]
     pub(crate) fn is_valid(&self) -> bool {
-        is_latest(self.stamp) || self.check()
+        // Relaxed: whoever learned that an invalidation is over learned it after the number was stored.
+        self.stamp >= LATEST.load(Ordering::Relaxed) || self.check()
     }
 
-    /// As [`is_valid`](Marks::is_valid), where something was. What is recorded by the time of the call is seen.
+    /// As [`is_valid`](Marks::is_valid), where something was.
     #[cold]
-    pub(crate) fn check(&self) -> bool {
-        let records = RECORDS.read();
-        let newest = records.as_ref().and_then(|records| self.names.iter().map(|name| records.of(*name)).max());
-        newest.unwrap_or(0) <= self.stamp
-    }
-
-    /// The latest number when its load began.
-    pub(crate) fn stamp(&self) -> u64 {
-        self.stamp
+    fn check(&self) -> bool {
+        newest(&self.names) <= self.stamp
     }
 
     pub(crate) fn tags(&self) -> &Tags {
@@ -177,7 +181,7 @@ mod tests {
     use super::*;
 
     fn tagged(tag: &str) -> Arc<Marks> {
-        Marks::new(latest(), &[], [tag].into_iter().collect()).expect("it has a tag")
+        Marks::new(latest(), None, [tag].into_iter().collect()).expect("it has a tag")
     }
 
     #[test]
@@ -194,7 +198,7 @@ mod tests {
 
     #[test]
     fn an_entry_without_names_has_no_marks() {
-        assert!(Marks::new(latest(), &[], Tags::default()).is_none());
+        assert!(Marks::new(latest(), None, Tags::default()).is_none());
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! The entries of one memo, without their types, in shards.
 #![allow(unsafe_code)]
 
-use super::node::{Node, Owned, Types, in_shard};
+use super::node::{Node, in_shard};
+use super::owned::{Owned, Types};
 use super::policy::Bound;
 use super::seen::{Seen, Went};
 use super::shard::Shard;
 use super::sweep::Sweep;
 use crate::clock::{self, Tick};
 use crate::epoch::Pin;
+use crate::invalidations::Name;
 use std::any::Any;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Entries for which there is one more shard, since a policy that knows few of them decides badly.
@@ -26,6 +29,8 @@ pub(crate) struct Engine {
     /// A power of two.
     shards: Box<[Shard]>,
     types: &'static Types,
+    /// What its marked entries go with beside their keys: those of the first one. Others are extended.
+    others: OnceLock<[Name; 2]>,
     /// Entries that can expire and were stored since expired ones were last swept out.
     since_sweep: AtomicUsize,
     /// Whether an entry has ever left, other than for another one of its key.
@@ -55,6 +60,7 @@ impl Engine {
         Engine {
             shards: (0..shards).map(shard).collect(),
             types,
+            others: OnceLock::new(),
             since_sweep: AtomicUsize::new(0),
             has_dropped: AtomicBool::new(false),
         }
@@ -71,6 +77,23 @@ impl Engine {
     pub(super) fn find<'a>(&self, pin: &'a Pin, hash: u64, is: impl FnMut(Node) -> bool) -> Option<Seen<'a>> {
         let table = self.shard(hash).table(pin);
         table.find(in_shard(hash), is).map(|node| Seen::new(node, pin))
+    }
+
+    /// What marked entries go with beside their keys.
+    pub(super) fn others(&self) -> &OnceLock<[Name; 2]> {
+        &self.others
+    }
+
+    /// Whether nothing an entry goes with was invalidated since its load began.
+    #[inline(always)]
+    pub(crate) fn is_valid(&self, seen: Seen<'_>) -> bool {
+        seen.node().is_valid(&self.others)
+    }
+
+    /// Whether an entry may be served.
+    #[inline(always)]
+    pub(crate) fn is_fresh(&self, seen: Seen<'_>) -> bool {
+        self.is_valid(seen) && !seen.is_expired()
     }
 
     /// Stores a node in the place of the one with its key, and evicts what there is no room for.

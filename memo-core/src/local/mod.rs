@@ -7,6 +7,7 @@ mod by_use;
 mod engine;
 mod ghosts;
 mod node;
+mod owned;
 mod policy;
 mod queued;
 mod ring;
@@ -17,7 +18,7 @@ mod table;
 mod thread;
 
 pub(crate) use engine::Engine;
-pub(crate) use node::Owned;
+pub(crate) use owned::Owned;
 pub(crate) use policy::Bound;
 pub(crate) use seen::Seen;
 pub(crate) use thread::ThreadLocal;
@@ -27,7 +28,8 @@ use crate::epoch::Pin;
 use crate::events::Cause;
 use crate::invalidations::Marks;
 use equivalent::Equivalent;
-use node::{Extra, Payload, Types, in_shard};
+use node::{Extra, Payload, in_shard};
+use owned::Types;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -112,7 +114,7 @@ where
     #[inline(always)]
     pub(crate) fn get(&self, pin: &Pin, hash: u64, key: &impl Equivalent<K>) -> Looked<V> {
         match self.find(pin, hash, key) {
-            Some(seen) if !seen.is_valid() => Looked::Nothing,
+            Some(seen) if !self.engine.is_valid(seen) => Looked::Nothing,
             Some(seen) if seen.is_expired() => Looked::Expired,
             Some(seen) => {
                 seen.serve();
@@ -124,7 +126,7 @@ where
 
     /// The entry, fresh or expired but not invalidated, without marking it as used.
     pub(crate) fn peek(&self, pin: &Pin, hash: u64, key: &impl Equivalent<K>) -> Option<Entry<V>> {
-        self.find(pin, hash, key).filter(|seen| seen.is_valid()).map(|seen| self.entry(seen))
+        self.find(pin, hash, key).filter(|seen| self.engine.is_valid(*seen)).map(|seen| self.entry(seen))
     }
 
     #[inline(always)]
@@ -164,7 +166,8 @@ where
         let weight = self.weigh.map_or(1, weigh).max(1);
         let class = self.by_cost.then(|| by_cost::class(cost, weight, self.weigh.is_some()));
         let Entry { value, created, deadline, marks } = entry;
-        Owned::new(in_shard(hash), key, value, Extra { created, deadline, weight, class }, marks)
+        let extra = Extra { created, deadline, weight, class };
+        Owned::new(in_shard(hash), (key, value), extra, marks, self.engine.others())
     }
 
     /// What all entries weigh together; zero where they have no weights.

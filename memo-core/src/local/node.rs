@@ -4,13 +4,11 @@
 #![allow(unsafe_code)]
 
 use crate::clock::Tick;
-use crate::invalidations::{self, Marks};
-use crate::sync::IS_MODEL;
-use std::any::Any;
+use crate::invalidations::{Checked, Marks, Name};
 use std::mem::offset_of;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// What the engine knows of an entry. What changes after it was made is changed under the lock of its shard, but for
@@ -27,16 +25,18 @@ pub(super) struct Head {
     uses: AtomicU8,
     /// In which queue it is.
     pub(super) queue: AtomicU8,
-    /// When it was stored, in quarters of a second, above the [`EXTENDED`] and [`TAGGED`] bits; an extended entry says it
-    /// finely. One that never expires is only asked for its age by people.
+    /// When it was stored, in quarters of a second, above the bits that say what it is; an extended entry says it finely.
+    /// One that never expires is only asked for its age by people.
     stamp: u32,
 }
 
 /// The entry is an [`Extended`] one.
-const EXTENDED: u32 = 1;
+pub(super) const EXTENDED: u32 = 1;
+/// The entry is a [`Marked`] one.
+pub(super) const MARKED: u32 = 1 << 1;
 /// It has tags, for whoever gets its value.
-const TAGGED: u32 = 1 << 1;
-const FLAGS: u32 = 2;
+pub(super) const TAGGED: u32 = 1 << 2;
+const FLAGS: u32 = 3;
 
 /// A head is sixteen bytes, so that an entry of a number for a number takes half a cache line.
 const _: () = assert!(size_of::<Head>() == 16);
@@ -57,7 +57,7 @@ pub(super) struct Extra {
 
 impl Extra {
     /// Whether an entry needs it for its own sake.
-    fn says_something(self) -> bool {
+    pub(super) fn says_something(self) -> bool {
         self.deadline != Tick::NEVER || self.weight != 1 || self.class.is_some()
     }
 }
@@ -79,40 +79,51 @@ pub(super) struct Payload<K, V> {
 }
 
 #[repr(C)]
-struct Plain<K, V> {
-    head: Head,
-    payload: Payload<K, V>,
+pub(super) struct Plain<K, V> {
+    pub(super) head: Head,
+    pub(super) payload: Payload<K, V>,
+}
+
+/// An entry in front of a cache of which there is no more to say: its other names are those of its engine.
+#[repr(C)]
+pub(super) struct Marked<K, V> {
+    pub(super) head: Head,
+    pub(super) checked: Checked,
+    pub(super) payload: Payload<K, V>,
 }
 
 /// What a hit looks at stands together, from the head on; the rest stands before it. So a hit of a small entry touches one
 /// or two lines, whatever else is known of it.
 #[repr(C)]
-struct Extended<K, V> {
-    rest: Rest,
-    head: Head,
-    hot: Hot,
-    payload: Payload<K, V>,
+pub(super) struct Extended<K, V> {
+    pub(super) rest: Rest,
+    pub(super) head: Head,
+    pub(super) hot: Hot,
+    pub(super) payload: Payload<K, V>,
 }
 
 /// What a hit does not look at.
-struct Rest {
-    created: Tick,
-    weight: u64,
+pub(super) struct Rest {
+    pub(super) created: Tick,
+    pub(super) weight: u64,
     /// What the policy thinks it is worth, where it goes by cost. Changed under the lock of its shard.
-    worth: AtomicU64,
-    marks: Option<Arc<Marks>>,
+    pub(super) worth: AtomicU64,
+    pub(super) marks: Option<Arc<Marks>>,
 }
 
-struct Hot {
-    deadline: Tick,
-    /// Up to this number, nothing that it goes with was invalidated; what goes with nothing is ahead of all numbers.
-    checked: AtomicU64,
+#[repr(C)]
+pub(super) struct Hot {
+    /// Where a [`Marked`] entry has it too.
+    pub(super) checked: Checked,
+    pub(super) deadline: Tick,
 }
 
 /// From the head of an extended entry to its other parts. `repr(C)`, and the types of all that comes before are known, so it is
 /// the same whatever the key and the value are.
 const TO_REST: usize = offset_of!(Extended<(), ()>, head) - offset_of!(Extended<(), ()>, rest);
 const TO_HOT: usize = offset_of!(Extended<(), ()>, hot) - offset_of!(Extended<(), ()>, head);
+const TO_CHECKED: usize = offset_of!(Marked<(), ()>, checked);
+const _: () = assert!(TO_CHECKED == TO_HOT + offset_of!(Hot, checked));
 
 /// A node, wherever it is: in a table, in a queue, or waiting to be freed.
 ///
@@ -163,7 +174,7 @@ impl Node {
 
     #[inline(always)]
     fn hot(&self) -> Option<&Hot> {
-        if !self.head().is_extended() {
+        if !self.head().has(EXTENDED) {
             return None;
         }
         // SAFETY: the head of an extended entry is followed by this. By the invariant of this type the node is not freed.
@@ -172,7 +183,7 @@ impl Node {
 
     #[inline(always)]
     fn rest(&self) -> Option<&Rest> {
-        if !self.head().is_extended() {
+        if !self.head().has(EXTENDED) {
             return None;
         }
         // SAFETY: this stands before the head of an extended entry, in one allocation, of all of which the pointer was
@@ -180,28 +191,31 @@ impl Node {
         Some(unsafe { self.0.byte_sub(TO_REST).cast().as_ref() })
     }
 
-    /// Whether nothing that it goes with was invalidated since its load began.
+    /// Whether nothing that it goes with was invalidated since its load began. `others` are the names of the marked
+    /// entries of its engine.
     #[inline(always)]
-    pub(super) fn is_valid(self) -> bool {
-        let Some(hot) = self.hot() else { return true };
-        invalidations::is_latest(hot.checked.load(Ordering::Relaxed)) || self.check(hot)
+    pub(super) fn is_valid(self, others: &OnceLock<[Name; 2]>) -> bool {
+        if !self.head().has(EXTENDED | MARKED) {
+            return true;
+        }
+        // SAFETY: both kinds have it there. By the invariant of this type the node is not freed.
+        let checked: &Checked = unsafe { self.0.byte_add(TO_CHECKED).cast().as_ref() };
+        checked.is_latest() || self.check(checked, others)
     }
 
     #[cold]
-    fn check(self, hot: &Hot) -> bool {
-        let Some(marks) = self.rest().and_then(|rest| rest.marks.as_ref()) else { return true };
-        let latest = invalidations::latest();
-        let is_valid = marks.check();
-        if is_valid {
-            hot.checked.fetch_max(latest, Ordering::Relaxed);
+    fn check(self, checked: &Checked, others: &OnceLock<[Name; 2]>) -> bool {
+        match self.rest() {
+            Some(Rest { marks, .. }) => marks.as_ref().is_none_or(|marks| checked.check(marks)),
+            // There are some, or it would be an extended one.
+            None => others.get().is_some_and(|others| checked.check_alone(*others)),
         }
-        is_valid
     }
 
     /// What it goes with, if that has tags.
     #[inline(always)]
     pub(super) fn tagged(&self) -> Option<&Marks> {
-        if self.head().stamp & TAGGED == 0 {
+        if !self.head().has(TAGGED) {
             return None;
         }
         self.rest()?.marks.as_deref()
@@ -224,9 +238,10 @@ impl Node {
     /// The node was made by `Owned::new::<K, V>`, and is not freed for the lifetime.
     #[inline(always)]
     pub(super) unsafe fn payload<'a, K, V>(self) -> &'a Payload<K, V> {
-        let offset = match self.head().is_extended() {
-            true => offset_of!(Extended<K, V>, payload) - offset_of!(Extended<K, V>, head),
-            false => offset_of!(Plain<K, V>, payload),
+        let offset = match self.head() {
+            head if head.has(EXTENDED) => offset_of!(Extended<K, V>, payload) - offset_of!(Extended<K, V>, head),
+            head if head.has(MARKED) => offset_of!(Marked<K, V>, payload),
+            _ => offset_of!(Plain<K, V>, payload),
         };
         // SAFETY: a node of these types, as the caller says, has its payload there.
         unsafe { self.0.byte_add(offset).cast::<Payload<K, V>>().as_ref() }
@@ -234,9 +249,24 @@ impl Node {
 }
 
 impl Head {
+    /// Of an entry that was stored then, and is this.
+    pub(super) fn new(hash: u32, created: Tick, class: Option<u8>, flags: u32) -> Self {
+        let quarters = created.since(Tick::at(Duration::ZERO)).as_millis() / QUARTER.as_millis();
+        let quarters = u32::try_from(quarters).unwrap_or(u32::MAX).min(u32::MAX >> FLAGS);
+        Head {
+            hash,
+            place: AtomicU32::new(0),
+            since: AtomicU16::new(0),
+            uses: AtomicU8::new(0),
+            queue: AtomicU8::new(class.unwrap_or(0)),
+            stamp: quarters << FLAGS | flags,
+        }
+    }
+
+    /// Whether it is one of these.
     #[inline(always)]
-    fn is_extended(&self) -> bool {
-        self.stamp & EXTENDED != 0
+    pub(super) fn has(&self, flags: u32) -> bool {
+        self.stamp & flags != 0
     }
 
     /// Notes that the entry was found. Not an atomic addition: a use that gets lost does no harm, and an entry that is
@@ -255,115 +285,5 @@ impl Head {
 
     pub(super) fn set_uses(&self, uses: u8) {
         self.uses.store(uses, Ordering::Relaxed);
-    }
-}
-
-/// What can be done with nodes of some types by those who do not know them.
-pub(super) struct Types {
-    /// Frees a node. Safety: it is of these types, and nobody uses it any more.
-    free: unsafe fn(Node),
-    /// Whether two have one key. Safety: they are of these types.
-    pub(super) have_one_key: unsafe fn(Node, Node) -> bool,
-    /// Whether a node has this key. Safety: it is of these types.
-    pub(super) has_key: unsafe fn(Node, &(dyn Any + Send + Sync)) -> bool,
-}
-
-impl Types {
-    pub(super) const fn of<K: Eq + 'static, V>() -> &'static Self {
-        const {
-            &Types {
-                free: free::<K, V>,
-                // SAFETY: the caller says that they are of these types.
-                have_one_key: |one, other| unsafe { one.payload::<K, V>().key == other.payload::<K, V>().key },
-                // SAFETY: as above.
-                has_key: |node, key| key.downcast_ref() == Some(unsafe { &node.payload::<K, V>().key }),
-            }
-        }
-    }
-}
-
-/// A node that nobody else has. Dropping it frees it, with the code of the owner of key and value.
-pub(crate) struct Owned {
-    node: Node,
-    types: &'static Types,
-}
-
-impl Owned {
-    pub(super) fn new<K, V>(hash: u32, key: K, value: V, extra: Extra, marks: Option<Arc<Marks>>) -> Self
-    where
-        K: Eq + Send + Sync + 'static,
-        V: Send + Sync + 'static,
-    {
-        let is_extended = extra.says_something() || marks.is_some();
-        let is_tagged = marks.as_ref().is_some_and(|marks| !marks.tags().is_empty());
-        let quarters = extra.created.since(Tick::at(Duration::ZERO)).as_millis() / QUARTER.as_millis();
-        let quarters = u32::try_from(quarters).unwrap_or(u32::MAX).min(u32::MAX >> FLAGS);
-        let flags = if is_extended { EXTENDED } else { 0 } | if is_tagged { TAGGED } else { 0 };
-        let head = Head {
-            hash,
-            place: AtomicU32::new(0),
-            since: AtomicU16::new(0),
-            uses: AtomicU8::new(0),
-            queue: AtomicU8::new(extra.class.unwrap_or(0)),
-            stamp: quarters << FLAGS | flags,
-        };
-        let payload = Payload { key, value };
-        let node: NonNull<Head> = match is_extended {
-            true => {
-                let Extra { created, deadline, weight, .. } = extra;
-                let checked = AtomicU64::new(marks.as_ref().map_or(u64::MAX, |marks| marks.stamp()));
-                let rest = Rest { created, weight, worth: AtomicU64::new(0), marks };
-                let extended = Extended { rest, head, hot: Hot { deadline, checked }, payload };
-                let leaked = NonNull::from(Box::leak(Box::new(extended)));
-                // SAFETY: it is within the allocation.
-                unsafe { leaked.byte_add(offset_of!(Extended<K, V>, head)).cast() }
-            }
-            false => NonNull::from(Box::leak(Box::new(Plain { head, payload }))).cast(),
-        };
-        Owned { node: Node(node), types: Types::of::<K, V>() }
-    }
-
-    /// A node that was [given away](Owned::give).
-    ///
-    /// # Safety
-    /// It is of these types, nobody finds it any more, and nobody still has it.
-    pub(super) unsafe fn taken(node: Node, types: &'static Types) -> Self {
-        Owned { node, types }
-    }
-
-    pub(super) fn node(&self) -> Node {
-        self.node
-    }
-
-    /// Gives the node to a table.
-    pub(super) fn give(self) -> Node {
-        let node = self.node;
-        std::mem::forget(self);
-        node
-    }
-}
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        // SAFETY: it is of these types, and it is the only one.
-        unsafe { (self.types.free)(self.node) }
-    }
-}
-
-/// # Safety
-/// The node was made by `Owned::new::<K, V>`, and nobody uses it any more.
-unsafe fn free<K, V>(node: Node) {
-    if IS_MODEL {
-        // Its memory stays, so that a model sees who reads it. SAFETY: as below.
-        return unsafe { std::ptr::drop_in_place(std::ptr::from_ref(node.payload::<K, V>()).cast_mut()) };
-    }
-    if node.head().is_extended() {
-        // SAFETY: it was leaked from such a box, whose beginning is so far from its head.
-        drop(unsafe {
-            Box::from_raw(node.0.byte_sub(offset_of!(Extended<K, V>, head)).cast::<Extended<K, V>>().as_ptr())
-        });
-    } else {
-        // SAFETY: as above.
-        drop(unsafe { Box::from_raw(node.0.cast::<Plain<K, V>>().as_ptr()) });
     }
 }

@@ -1,6 +1,7 @@
 //! Nodes that somebody found, for as long as nothing can free them.
 
-use super::node::{Node, Owned};
+use super::node::Node;
+use super::owned::Owned;
 use crate::clock::Tick;
 use crate::epoch::Pin;
 use crate::events::Cause;
@@ -31,18 +32,6 @@ impl<'a> Seen<'a> {
     #[inline(always)]
     pub(crate) fn is_expired(self) -> bool {
         !super::is_fresh(self.deadline())
-    }
-
-    /// Whether nothing it goes with was invalidated since its load began.
-    #[inline(always)]
-    pub(crate) fn is_valid(self) -> bool {
-        self.node.is_valid()
-    }
-
-    /// Whether it may be served.
-    #[inline(always)]
-    pub(crate) fn is_fresh(self) -> bool {
-        self.is_valid() && !self.is_expired()
     }
 
     /// It is served: marks it as used, and hands its tags to the load that the running code is inside of.

@@ -2,7 +2,8 @@
 //! evicted, and what waits to be freed.
 #![allow(unsafe_code)]
 
-use super::node::{Node, Owned, Types};
+use super::node::Node;
+use super::owned::{Owned, Types};
 use super::policy::{Bound, Policy};
 use super::seen::{Evicted, Seen, Went};
 use super::table::Table;

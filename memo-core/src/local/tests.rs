@@ -359,3 +359,39 @@ fn readers_and_writers_meet() {
     });
     assert!(local.engine().len() <= 500);
 }
+
+#[cfg(feature = "shared")]
+#[test]
+fn entries_in_front_of_a_cache_are_void_by_their_names_whoever_stored_them() {
+    use crate::invalidations::{Name, latest, record};
+    use crate::tags::Tags;
+
+    let names = |key: u32, link| [Name::key(&format!("local:{key}")), Name::function("local:"), Name::link(link)];
+    let marked =
+        |key, link, tags: Tags| Entry { marks: Marks::new(latest(), Some(names(key, link)), tags), ..fresh(key) };
+    let local = bounded(100);
+    // Of two caches, since a name may be given to another one.
+    let fill = || {
+        for key in 0..30 {
+            let tags = if key % 3 == 2 { ["local"].into_iter().collect() } else { Tags::default() };
+            store(&local, key, marked(key, 1_000_000 + u64::from(key % 2), tags));
+        }
+    };
+    let there = || (0..30).filter(|key| found(&local, *key) == Some(*key)).collect::<Vec<u32>>();
+    let all: Vec<u32> = (0..30).collect();
+    fill();
+    assert_eq!(there(), all);
+    record([Name::key("local:7"), Name::key("local:8")]);
+    assert_eq!(there(), all.iter().copied().filter(|key| ![7, 8].contains(key)).collect::<Vec<_>>());
+    for (void, left) in [
+        (Name::link(1_000_001), all.iter().copied().filter(|key| key % 2 == 0).collect::<Vec<_>>()),
+        (Name::link(1_000_000), all.iter().copied().filter(|key| key % 2 == 1).collect()),
+        (Name::tag("local"), all.iter().copied().filter(|key| key % 3 != 2).collect()),
+        (Name::function("local:"), Vec::new()),
+    ] {
+        fill();
+        record([void]);
+        assert_eq!(there(), left);
+        assert_eq!(local.engine().len(), 30, "they go when they are asked for or replaced");
+    }
+}

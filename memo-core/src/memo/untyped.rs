@@ -59,7 +59,8 @@ impl Untyped<'_> {
             }
             if function.local
                 && let Some(engine) = self.engine
-                && let Some(seen) = engine.find_key(pin, flight.hash, flight.any_key()).filter(|seen| seen.is_fresh())
+                && let Some(seen) =
+                    engine.find_key(pin, flight.hash, flight.any_key()).filter(|seen| engine.is_fresh(*seen))
             {
                 seen.serve();
                 return Entered::Found(seen);
@@ -108,7 +109,7 @@ impl Untyped<'_> {
         let storing = loads.doom(u64::MAX);
         let removed = self.engine.and_then(|engine| engine.remove(&pin, hash, key, &|_| true));
         drop(loads);
-        let was_fresh = removed.is_some_and(Seen::is_fresh);
+        let was_fresh = removed.zip(self.engine).is_some_and(|(seen, engine)| engine.is_fresh(seen));
         drop(pin);
         self.free_sometimes(hash);
         (was_fresh, storing)

@@ -255,8 +255,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         if self.marks.is_none() {
             let mut tags = self.tags.take().map_or_else(Tags::default, |tags| *tags);
             self.door.add_tags(&mut tags);
-            let names = self.door.names();
-            self.marks = Marks::new(self.stamp, names.as_ref().map_or(&[], |names| names.as_slice()), tags);
+            self.marks = Marks::new(self.stamp, self.door.names(), tags);
         }
         self.marks.clone()
     }

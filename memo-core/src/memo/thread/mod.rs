@@ -136,7 +136,7 @@ impl<O: Outcome, K: Key> Place<O, K> {
 
     /// Stores a value with its tags. Whether it was stored: not if an invalidation came in between.
     fn store(self, function: &Function, entry: Entry<O::Value>, tags: Tags) -> bool {
-        let entry = Entry { marks: Marks::new(self.load.stamp, &[], tags), ..entry };
+        let entry = Entry { marks: Marks::new(self.load.stamp, None, tags), ..entry };
         let (stored, evicted) = self.memo.store(self.load, self.key, entry);
         function.counters.add(Count::Evicted, evicted as u64);
         stored
