@@ -9,23 +9,27 @@
 //! writes as long as nothing is invalidated.
 
 mod checked;
+mod numbers;
 
 pub(crate) use checked::Checked;
+pub(crate) use numbers::Numbers;
 
 use crate::tags::Tags;
 use foldhash::quality::FixedState;
-use hashbrown::HashMap;
 use parking_lot::RwLock;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Records that are kept. Beyond, the older half is forgotten, and entries that are older than those are void.
-const MOST: usize = 1 << 16;
-
 /// What entries go with, as a hash. Two things of one name void each other's entries, which costs a load and no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Name(u64);
+
+impl From<&Name> for Name {
+    fn from(name: &Name) -> Self {
+        *name
+    }
+}
 
 impl Name {
     fn of(kind: u8, text: &str) -> Self {
@@ -84,32 +88,8 @@ const LONG_TAG: usize = 300;
 /// The number of the latest invalidation.
 static LATEST: AtomicU64 = AtomicU64::new(0);
 
-static RECORDS: RwLock<Option<Records>> = RwLock::new(None);
-
-#[derive(Default)]
-struct Records {
-    numbers: HashMap<Name, u64, foldhash::fast::RandomState>,
-    /// No older record is known any more.
-    floor: u64,
-}
-
-impl Records {
-    fn record(&mut self, name: Name, number: u64) {
-        self.numbers.insert(name, number);
-        if self.numbers.len() > MOST {
-            let mut all: Vec<u64> = self.numbers.values().copied().collect();
-            let (_, middle, _) = all.select_nth_unstable(MOST / 2);
-            self.floor = self.floor.max(*middle);
-            let floor = self.floor;
-            self.numbers.retain(|_, number| *number > floor);
-        }
-    }
-
-    /// The latest invalidation of a name that may be known of no more than that it is not older than the floor.
-    fn of(&self, name: Name) -> u64 {
-        self.numbers.get(&name).copied().unwrap_or(0).max(self.floor)
-    }
-}
+/// Entries that are older than the records that are kept are void.
+static RECORDS: RwLock<Option<Numbers<Name>>> = RwLock::new(None);
 
 /// The number of the latest invalidation, for a load that begins. What it reads from here on, it reads after all that is
 /// recorded up to this number.
@@ -120,9 +100,7 @@ pub(crate) fn latest() -> u64 {
 
 /// The latest invalidation of any of these names. What is recorded by the time of the call is seen.
 fn newest(names: &[Name]) -> u64 {
-    let records = RECORDS.read();
-    let newest = records.as_ref().and_then(|records| names.iter().map(|name| records.of(*name)).max());
-    newest.unwrap_or(0)
+    RECORDS.read().as_ref().map_or(0, |records| records.newest(names))
 }
 
 /// Records an invalidation of these names: from when this returns, nothing that was loaded before is served of them.
@@ -130,7 +108,7 @@ pub(crate) fn record(names: impl IntoIterator<Item = Name>) {
     let mut records = RECORDS.write();
     let number = LATEST.load(Ordering::Relaxed) + 1;
     let all = records.get_or_insert_default();
-    names.into_iter().for_each(|name| all.record(name, number));
+    names.into_iter().for_each(|name| all.note(&name, number));
     // Under the lock, so that whoever sees this number and looks for its names finds them.
     LATEST.store(number, Ordering::Release);
     checked::set_latest(number);
@@ -199,18 +177,5 @@ mod tests {
     #[test]
     fn an_entry_without_names_has_no_marks() {
         assert!(Marks::new(latest(), None, Tags::default()).is_none());
-    }
-
-    #[test]
-    fn records_are_bounded_and_what_is_older_than_the_forgotten_ones_is_void() {
-        let mut records = Records::default();
-        let name = |n: usize| Name::tag(&n.to_string());
-        for n in 0..=MOST {
-            records.record(name(n), n as u64 + 1);
-        }
-        assert!(records.numbers.len() <= MOST / 2 + 1, "{} are kept", records.numbers.len());
-        assert!(records.of(name(0)) >= 1, "a forgotten one is as new as the floor");
-        assert_eq!(records.of(name(MOST)), MOST as u64 + 1);
-        assert_eq!(records.of(name(MOST + 7)), records.floor, "nobody knows whether it was invalidated before");
     }
 }

@@ -8,15 +8,12 @@
 use super::bus::Snapshot;
 use super::invalidation::Records;
 use crate::clock::{self, Tick};
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use crate::invalidations::Numbers;
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Names that are kept; as many as a backend keeps, and what came since it told them.
-const MOST: usize = 1 << 16;
 /// Numbers that were heard of before a lower one was.
 const MOST_AHEAD: usize = 1 << 10;
 /// How long the message of a number is waited for once the number was seen.
@@ -53,30 +50,8 @@ pub(super) struct Mirror {
     first: AtomicU64,
     /// Whether the bus was ever connected.
     was_connected: AtomicBool,
-    records: RwLock<Kept>,
-}
-
-#[derive(Default)]
-struct Kept {
-    numbers: HashMap<Box<str>, u64, RandomState>,
-    /// Every entry of a lower number is void.
-    floor: u64,
-}
-
-impl Kept {
-    fn note(&mut self, name: &str, number: u64) {
-        match self.numbers.get_mut(name) {
-            Some(known) => *known = number.max(*known),
-            None => drop(self.numbers.insert(name.into(), number)),
-        }
-        if self.numbers.len() > MOST {
-            let mut all: Vec<u64> = self.numbers.values().copied().collect();
-            let (_, middle, _) = all.select_nth_unstable(MOST / 2);
-            self.floor = self.floor.max(*middle);
-            let floor = self.floor;
-            self.numbers.retain(|_, number| *number > floor);
-        }
-    }
+    /// Every entry of a lower number than the floor is void.
+    records: RwLock<Numbers<Box<str>>>,
 }
 
 /// Numbers after the first that is missing.
@@ -207,7 +182,7 @@ impl Mirror {
         let was_connected = self.was_connected.swap(true, Ordering::AcqRel);
         let nothing_since = self.first.load(Ordering::Acquire) == all.sequence + 1;
         let mut records = self.records.write();
-        records.floor = records.floor.max(all.floor);
+        records.raise_floor(all.floor);
         all.records.iter().for_each(|(name, number)| records.note(name, *number));
         let newest = all.records.iter().map(|(_, number)| *number).max().unwrap_or(0);
         self.newest.fetch_max(newest.max(all.floor), Ordering::Release);
@@ -255,7 +230,7 @@ impl Mirror {
     /// copies of it are gone.
     pub(super) fn began_again(&self, answer: &Records) {
         let mut records = self.records.write();
-        records.floor = records.floor.max(answer.sequence);
+        records.raise_floor(answer.sequence);
         self.newest.fetch_max(answer.sequence, Ordering::Release);
         drop(records);
         self.see(answer.sequence);
@@ -271,8 +246,7 @@ impl Mirror {
 
     /// Whether an entry of this number is void by one of these names, as far as is known.
     pub(super) fn is_void<'n>(&self, since: u64, names: impl IntoIterator<Item = &'n str>) -> bool {
-        let records = self.records.read();
-        since < records.floor || names.into_iter().any(|name| records.numbers.get(name).is_some_and(|n| since < *n))
+        since < self.records.read().newest(names)
     }
 }
 
@@ -387,13 +361,5 @@ mod tests {
         assert_eq!(tell(1), Known::Some);
         mirror.nothing_is_lost();
         assert_eq!(mirror.known(), Known::Some, "only the bus makes it known");
-    }
-
-    #[test]
-    fn records_are_bounded() {
-        let mirror = Mirror::default();
-        (0..=MOST as u64).for_each(|n| mirror.note([&*format!("t:{n}")], n + 1));
-        assert!(mirror.records.read().numbers.len() <= MOST / 2 + 1);
-        assert!(mirror.is_void(0, ["t:0"]), "what was forgotten is under the floor");
     }
 }
