@@ -74,9 +74,9 @@ pub(super) fn let_go(term: &Arc<Term>, gives_back: bool) {
     }
 }
 
-/// Somebody who waits for the load of another process.
+/// Somebody who waits for the load of another process, or for some time.
 pub(super) struct Wait {
-    /// The key of the entry.
+    /// The key of the entry; nothing where no message is waited for.
     key: Box<str>,
     until: Duration,
     state: Mutex<Woken>,

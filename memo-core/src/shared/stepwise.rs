@@ -7,12 +7,10 @@
 
 use super::cache::{Cache, MAX_KEY_BYTES, check_key};
 use super::invalidation::{Invalidated, Invalidation, Records, Stored, check_records, short_name};
+use super::keeper::Wait;
 use crate::error::{Error, ErrorKind};
 use crate::random;
-use parking_lot::Mutex;
 use std::future::poll_fn;
-use std::sync::Arc;
-use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -221,30 +219,11 @@ impl<'a, C: Cache + ?Sized> Steps<'a, C> {
     }
 }
 
-/// Waits as a task, on any runtime or none: a thread wakes it. Only where a lock is held by another.
+/// Waits as a task, on any runtime or none. Only where a lock is held by another.
 async fn pause() {
-    // Who is to be woken; nothing once the time is over.
-    let waiting = Arc::new(Mutex::new(Some(Waker::noop().clone())));
-    let wake = {
-        let waiting = Arc::clone(&waiting);
-        move || {
-            thread::sleep(PAUSE);
-            let waker = waiting.lock().take();
-            waker.into_iter().for_each(Waker::wake);
-        }
-    };
-    if thread::Builder::new().name("memokit-pause".into()).spawn(wake).is_err() {
-        // Without a thread there is no pause.
-        return;
-    }
-    poll_fn(|context| match &mut *waiting.lock() {
-        Some(waker) => {
-            waker.clone_from(context.waker());
-            Poll::Pending
-        }
-        None => Poll::Ready(()),
-    })
-    .await;
+    let wait = Wait::begin("", PAUSE);
+    poll_fn(|context| wait.poll(context.waker())).await;
+    wait.end();
 }
 
 #[cold]
