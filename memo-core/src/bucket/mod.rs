@@ -37,7 +37,8 @@ use std::time::Duration;
 /// `String::from("a")` stored. The width of a number is part of its type: `1_u8` and `1_i32` are two keys. A key is
 /// hashed as it is serialized, so a large one takes no memory; [`with_keys`](Bucket::with_keys) says which part of a
 /// key counts. Unlike a cached function, which fails open, a bucket says what went wrong: every operation returns a
-/// `Result`, of any kind that the backend gives.
+/// `Result`, of any kind that the backend gives. A cache that has failed to answer again and again is not asked until it
+/// answers: meanwhile operations fail at once, with [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable).
 ///
 /// Every operation has an async twin that ends in `_async`. A twin that is dropped before it is done may or may not
 /// have been carried out.
@@ -74,7 +75,7 @@ impl<V, C, M> Clone for Bucket<V, C, M> {
 impl<V, C, M> fmt::Debug for Bucket<V, C, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bucket")
-            .field("cache", &self.place.cache.capabilities().name)
+            .field("cache", &self.place.cache().capabilities().name)
             .field("prefix", &self.place.prefix.as_str())
             .field("timeout", &self.place.timeout.get())
             .finish_non_exhaustive()

@@ -1,4 +1,6 @@
 //! Where the entries of a bucket are: its cache, its prefix, its timeout and its memory. About bytes, whatever their type.
+//!
+//! Operations go through the cache's link, as those of functions do: a cache that does not answer is not asked until it does.
 
 use super::change::{Circle, Entries};
 use super::counts::Counts;
@@ -8,6 +10,7 @@ use crate::Error;
 use crate::key::Prefix;
 use crate::memo::Io;
 use crate::shared::cache::{Cache, Want};
+use crate::shared::link::Linked;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +19,7 @@ pub(super) type Pairs = Vec<(String, Vec<u8>)>;
 
 #[derive(Clone)]
 pub(super) struct Place {
-    pub(super) cache: Arc<dyn Cache>,
+    pub(super) linked: Linked,
     pub(super) prefix: Prefix,
     /// Shared by the clones of a bucket, like the memory.
     pub(super) timeout: Arc<Timeout>,
@@ -29,7 +32,17 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn new(cache: Arc<dyn Cache>, prefix: Prefix) -> Self {
         let circle = Circle::of(&cache, &prefix);
-        Place { cache, prefix, timeout: Arc::new(Timeout::none()), memory: None, circle, counts: Arc::default() }
+        let linked = Linked::new(cache);
+        Place { linked, prefix, timeout: Arc::new(Timeout::none()), memory: None, circle, counts: Arc::default() }
+    }
+
+    pub(super) fn cache(&self) -> &dyn Cache {
+        &*self.linked.cache
+    }
+
+    /// What an operation on these keys is told by.
+    fn first<'a>(&'a self, keys: &[&'a str]) -> &'a str {
+        keys.first().copied().unwrap_or(self.prefix.as_str())
     }
 
     /// What `decode` makes of the bytes under a key; `None` of bytes that are no value of the bucket.
@@ -44,14 +57,16 @@ impl Place {
         }
         let keep = memory.and_then(|memory| Some((memory, self.circle.before(key)?)));
         let Some((memory, before)) = keep else {
-            let found = I::read(&*self.cache, key, Want::Bytes, |found| decode(found.bytes)).await?;
+            let asked = I::read(self.cache(), key, Want::Bytes, |found| decode(found.bytes));
+            let found = self.linked.through("reading", key, asked).await?;
             return Ok(self.counts.asked(found.flatten()));
         };
-        let found = I::read(&*self.cache, key, Want::BytesAndTimeToLive, |found| {
+        let asked = I::read(self.cache(), key, Want::BytesAndTimeToLive, |found| {
             let value = decode(found.bytes)?;
             Some((value, Arc::from(found.bytes), memory.until(key, &found)))
         });
-        Ok(self.counts.asked(found.await?.flatten()).map(|(value, bytes, until)| {
+        let found = self.linked.through("reading", key, asked).await?;
+        Ok(self.counts.asked(found.flatten()).map(|(value, bytes, until)| {
             self.circle.unless_changed(key, before, || memory.keep(key, bytes, until));
             value
         }))
@@ -69,7 +84,7 @@ impl Place {
         let missing: Vec<usize> = (0..keys.len()).filter(|&position| values[position].is_none()).collect();
         if !missing.is_empty() {
             let asked: Vec<&str> = missing.iter().map(|&position| keys[position].as_str()).collect();
-            let found = I::get_many(&*self.cache, &asked).await?;
+            let found = self.ask_many::<I>(&asked).await?;
             for (position, bytes) in missing.into_iter().zip(found) {
                 values[position] = bytes.and_then(|bytes| decode(&keys[position], &bytes));
             }
@@ -77,9 +92,14 @@ impl Place {
         Ok(values.into_iter().map(|value| self.counts.asked(value)).collect())
     }
 
+    /// The bytes under each key, in the order of the keys.
+    pub(super) async fn ask_many<I: Io>(&self, keys: &[&str]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        self.linked.through("reading", self.first(keys), I::get_many(self.cache(), keys)).await
+    }
+
     pub(super) async fn write<I: Io>(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<(), Error> {
         let _change = self.circle.change(Entries::One(key));
-        I::set(&*self.cache, key, bytes, timeout).await?;
+        self.linked.through("storing", key, I::set(self.cache(), key, bytes, timeout)).await?;
         self.counts.wrote(1);
         Ok(())
     }
@@ -90,45 +110,48 @@ impl Place {
         timeout: Option<Duration>,
     ) -> Result<(), Error> {
         let _change = self.circle.change(Entries::Pairs(pairs));
-        I::set_many(&*self.cache, pairs, timeout).await?;
+        let first = pairs.first().map_or(self.prefix.as_str(), |(key, _)| key);
+        self.linked.through("storing", first, I::set_many(self.cache(), pairs, timeout)).await?;
         self.counts.wrote(pairs.len());
         Ok(())
     }
 
     pub(super) async fn add<I: Io>(&self, key: &str, bytes: &[u8], timeout: Option<Duration>) -> Result<bool, Error> {
         let _change = self.circle.change(Entries::One(key));
-        let added = I::add(&*self.cache, key, bytes, timeout).await?;
+        let added = self.linked.through("storing", key, I::add(self.cache(), key, bytes, timeout)).await?;
         self.counts.wrote(usize::from(added));
         Ok(added)
     }
 
     pub(super) async fn remove<I: Io>(&self, key: &str) -> Result<bool, Error> {
         let _change = self.circle.change(Entries::One(key));
-        I::remove(&*self.cache, key).await
+        self.linked.through("removing", key, I::remove(self.cache(), key)).await
     }
 
     pub(super) async fn remove_many<I: Io>(&self, keys: &[String]) -> Result<u64, Error> {
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let _change = self.circle.change(Entries::Named(&keys));
-        I::remove_many(&*self.cache, &keys).await
+        self.linked.through("removing", self.first(&keys), I::remove_many(self.cache(), &keys)).await
     }
 
     pub(super) async fn increment<I: Io>(&self, key: &str, by: i64) -> Result<i64, Error> {
         let _change = self.circle.change(Entries::One(key));
-        I::increment(&*self.cache, key, by, self.timeout.get()).await
+        self.linked.through("counting in", key, I::increment(self.cache(), key, by, self.timeout.get())).await
     }
 
     pub(super) async fn touch<I: Io>(&self, key: &str, timeout: Option<Duration>) -> Result<bool, Error> {
         let _change = self.circle.change(Entries::One(key));
-        I::touch(&*self.cache, key, timeout).await
+        self.linked.through("keeping", key, I::touch(self.cache(), key, timeout)).await
     }
 
+    // The last two go through all of a cache, for which no time is too long: they are asked for past the link.
+
     pub(super) async fn keys<I: Io>(&self) -> Result<Vec<String>, Error> {
-        I::scan(&*self.cache, self.prefix.as_str()).await
+        I::scan(self.cache(), self.prefix.as_str()).await
     }
 
     pub(super) async fn clear<I: Io>(&self) -> Result<u64, Error> {
         let _change = self.circle.change(Entries::All);
-        I::clear(&*self.cache, self.prefix.as_str()).await
+        I::clear(self.cache(), self.prefix.as_str()).await
     }
 }

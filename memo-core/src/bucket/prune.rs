@@ -63,7 +63,7 @@ impl Place {
         let timeout = self.timeout.get();
         for keys in self.keys::<I>().await?.chunks(BATCH) {
             let asked: Vec<&str> = keys.iter().map(String::as_str).collect();
-            let found = I::get_many(&*self.cache, &asked).await?;
+            let found = self.ask_many::<I>(&asked).await?;
             for (key, bytes) in keys.iter().zip(found) {
                 let Some(bytes) = bytes else { continue };
                 let corrupt = match judge(key, &bytes, timeout) {
