@@ -6,9 +6,10 @@
 mod support;
 
 use memokit::{Cache as _, RedisCache, cached};
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use support::server::{Server, find_program};
 
@@ -67,24 +68,36 @@ impl Log {
     }
 }
 
+/// The one server of the tests, which use it in turns: an invalidated tag is told to every cache of a program.
+fn watched() -> MutexGuard<'static, (Server, Log)> {
+    static WATCHED: LazyLock<Mutex<(Server, Log)>> = LazyLock::new(|| {
+        let server = Server::start(&find_program().expect("`cargo xtask test` finds or installs a server")).unwrap();
+        memokit::register("watched", Arc::new(RedisCache::connect(server.url()).unwrap()));
+        support::hears("watched", || {
+            f(0);
+        });
+        let log = Log::of(&server.address().to_string(), RedisCache::connect(server.url()).unwrap());
+        Mutex::new((server, log))
+    });
+    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What was asked, without what it was asked about.
+fn names(commands: &[String]) -> Vec<&str> {
+    commands.iter().map(|line| line.split('"').nth(1).expect("a command")).collect()
+}
+
 #[test]
 fn a_hit_is_one_round_trip_and_a_miss_that_stores_two() {
-    let server = Server::start(&find_program().expect("`cargo xtask test` finds or installs a server")).unwrap();
-    let cache = RedisCache::connect(server.url()).unwrap();
-    memokit::register("watched", Arc::new(cache.clone()));
-    support::hears("watched", || {
-        f(0);
-    });
+    let (_, log) = &mut *watched();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     // The scripts are on the server from here on, and both doors are connected.
     runtime.block_on(task(0));
-    let address = server.url().trim_start_matches("redis://").trim_end_matches('/').to_owned();
-    let mut log = Log::of(&address, RedisCache::connect(server.url()).unwrap());
 
     let miss = log.during(|| assert_eq!(f(1), 2));
     assert_eq!(miss.len(), 2, "{miss:#?}");
     let hit = log.during(|| assert_eq!(f(1), 2));
-    assert_eq!(hit.len(), 1, "{hit:#?}");
+    assert_eq!(names(&hit), ["GET"], "{hit:#?}");
     assert_eq!(f::stats().shared_hits, 1);
 
     let miss = log.during(|| assert_eq!(runtime.block_on(task(1)), 2));
@@ -96,4 +109,72 @@ fn a_hit_is_one_round_trip_and_a_miss_that_stores_two() {
     memokit::invalidate_tag("all").unwrap();
     let miss = log.during(|| assert_eq!(f(1), 2));
     assert_eq!(miss.len(), 2, "{miss:#?}");
+}
+
+#[cached(cache = "watched", timeout = "1h", local = false, each = ids)]
+fn each(ids: &[u64]) -> HashMap<u64, u64> {
+    ids.iter().map(|id| (*id, id + 1)).collect()
+}
+
+#[cached(cache = "watched", timeout = "1h", each = ids)]
+fn each_with_copies(ids: &[u64]) -> HashMap<u64, u64> {
+    ids.iter().map(|id| (*id, id + 1)).collect()
+}
+
+/// What was read, and how many stores followed.
+fn reads_and_stores(commands: &[String]) -> (Vec<&str>, usize) {
+    let (stores, reads): (Vec<&str>, Vec<&str>) =
+        names(commands).into_iter().partition(|name| name.starts_with("EVAL"));
+    (reads, stores.len())
+}
+
+#[test]
+fn several_ids_are_one_read() {
+    let (_, log) = &mut *watched();
+    each(&[0]);
+    each_with_copies(&[0]);
+    let miss = log.during(|| assert_eq!(each(&[1, 2, 3]).len(), 3));
+    let (reads, stores) = reads_and_stores(&miss);
+    assert!(reads == ["MGET"] && (1..=3).contains(&stores), "{miss:#?}");
+    let hit = log.during(|| assert_eq!(each(&[3, 2, 1]).len(), 3));
+    assert_eq!(names(&hit), ["MGET"], "{hit:#?}");
+    let both = log.during(|| assert_eq!(each(&[1, 4, 2, 5]).len(), 4));
+    let (reads, stores) = reads_and_stores(&both);
+    assert!(reads == ["MGET"] && (1..=2).contains(&stores), "{both:#?}");
+    assert_eq!((each::stats().shared_hits, each::stats().misses), (5, 6));
+
+    let miss = log.during(|| assert_eq!(each_with_copies(&[1, 2, 3]).len(), 3));
+    let (reads, stores) = reads_and_stores(&miss);
+    assert!(reads.len() == 1 && (1..=3).contains(&stores), "{miss:#?}");
+    let copies = log.during(|| assert_eq!(each_with_copies(&[3, 2, 1]).len(), 3));
+    assert!(copies.is_empty(), "{copies:#?}");
+}
+
+#[cached(cache = "watched", timeout = "1h")]
+fn with_copies(n: u64) -> u64 {
+    n + 1
+}
+
+#[cached(cache = "watched", timeout = "1h", each = ids)]
+fn several(ids: &[u64]) -> HashMap<u64, u64> {
+    ids.iter().map(|id| (*id, id + 1)).collect()
+}
+
+/// Of the messages to other processes, those of functions and tags are sent by the script that gives the number.
+#[test]
+fn an_invalidation_is_a_number_and_for_keys_their_removal_and_one_message() {
+    let (_, log) = &mut *watched();
+    with_copies(0);
+    with_copies::invalidate(0).unwrap();
+    assert_eq!((with_copies(1), several(&[1, 2, 3]).len()), (2, 3));
+
+    let of_keys = ["EVALSHA", "EVALSHA", "PUBLISH"];
+    let one = log.during(|| assert!(with_copies::invalidate(1).unwrap()));
+    assert_eq!(names(&one), of_keys, "{one:#?}");
+    let many = log.during(|| assert!(several::invalidate(&[1, 2, 3]).unwrap()));
+    assert_eq!(names(&many), of_keys, "{many:#?}");
+    let all = log.during(|| with_copies::invalidate_all().unwrap());
+    assert_eq!(names(&all), ["EVALSHA"], "{all:#?}");
+    let tag = log.during(|| memokit::invalidate_tag("any").unwrap());
+    assert_eq!(names(&tag), ["EVALSHA"], "{tag:#?}");
 }
