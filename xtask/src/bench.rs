@@ -4,8 +4,8 @@ use crate::servers;
 use crate::steps::Steps;
 
 /// In the order in which they run. The last needs the server.
-const BENCHES: [&str; 8] =
-    ["hit_path", "contention", "eviction", "hit_ratio", "load_time_saved", "footprint", "sealed", "shared"];
+const BENCHES: [&str; 9] =
+    ["hit_path", "contention", "eviction", "hit_ratio", "load_time_saved", "footprint", "copies", "sealed", "shared"];
 
 const READING: &str = "\
 How to read this:
