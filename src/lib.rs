@@ -75,7 +75,8 @@
 //! 2. **Nothing old after an invalidation** of a call, a function or a tag. A value whose load began before an invalidation is
 //!    never served after that invalidation returned, in this process. Other processes see
 //!    [what holds across processes](guide::invalidation#across-processes).
-//! 3. **One load per key** in a process. A leader that panics, fails or is dropped hangs nobody.
+//! 3. **One load per key** in a process, and with `single_flight = "fleet"` of all processes that share a cache. A leader
+//!    that panics, fails, is dropped or dies hangs nobody.
 //! 4. **A failing cache is not a failing function.** The call returns what the body returns, and does not wait for a cache
 //!    that failed repeatedly; a failed invalidation is an `Err`, and is repeated: see [what happens then][failing].
 //! 5. **A hit allocates nothing** and clones no argument.
