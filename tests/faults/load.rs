@@ -138,7 +138,7 @@ impl Load {
     }
 
     /// Stops. Whoever has not ended long after that hangs; whoever panicked saw a wrong value.
-    pub(crate) fn end(self) -> Report {
+    pub(crate) fn end(mut self) -> Report {
         self.shared.stop.store(true, SeqCst);
         let deadline = Instant::now() + 20 * TIMEOUT;
         let has_ended = || {
@@ -149,15 +149,22 @@ impl Load {
             assert!(Instant::now() < deadline, "a call hangs");
             last(Duration::from_millis(5));
         }
-        for thread in self.threads {
+        for thread in self.threads.drain(..) {
             thread.join().expect("no panic, no wrong value");
         }
-        for task in self.tasks {
+        for task in self.tasks.drain(..) {
             self.runtime.block_on(task).expect("no panic, no wrong value");
         }
         let calls = std::mem::take(&mut *self.shared.calls.lock().unwrap());
         let failed = self.shared.failed.load(SeqCst);
         Report { calls, invalidations: self.shared.invalidations.load(SeqCst), failed }
+    }
+}
+
+/// A test that failed leaves no callers to the next one.
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, SeqCst);
     }
 }
 

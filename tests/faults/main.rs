@@ -1,5 +1,5 @@
-//! What becomes of cached functions when their Redis server is killed, paused, slow, empty or cut off, under load, with a
-//! real server: no panic, no wrong value, no hang, bounded delay, and all as before within a second of its return.
+//! What becomes of cached functions when their Redis server is killed, paused, slow, empty, cut off or replaced, under load, with
+//! real servers: no panic, no wrong value, no hang, bounded delay, and all as before within a second of its return.
 //!
 //! One fault at a time, since delays are measured. `MEMOKIT_TEST_EFFORT` makes the outages as many times longer, up to 10 s.
 #![cfg(unix)]
@@ -7,15 +7,24 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 #![allow(clippy::disallowed_methods, reason = "a server and a network take real time, which is measured")]
 
+#[path = "../../memo-backends/tests/support/cluster.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod cluster;
 mod load;
 mod outages;
+#[path = "../../memo-backends/tests/support/own.rs"]
+mod own;
 mod partition;
 #[path = "../../memo-backends/tests/support/proxy.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod proxy;
+#[path = "../../memo-backends/tests/support/sentinel.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod sentinel;
 #[path = "../../memo-backends/tests/support/server.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod server;
+mod topologies;
 
 use memokit::{Cache, RedisCache};
 use proxy::Proxy;
@@ -37,8 +46,7 @@ struct Ground {
 
 impl Ground {
     fn new() -> Self {
-        let program = server::find_program().expect("a Redis server: run `cargo xtask test`, which installs one");
-        let server = Server::start(&program).unwrap();
+        let server = own::own_server();
         let proxy = Proxy::start(server.address()).unwrap();
         let cache = connect(&proxy.url());
         Ground { server, proxy, cache }

@@ -2,8 +2,8 @@
 
 use super::load::{Load, Phase, Report, as_a_task, with_copy, without_copy};
 use super::{Ground, TIMEOUT, last, outage};
-use memokit::{Health, health};
-use std::sync::Mutex;
+use memokit::{Cache, Health, health};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Delays are measured, so one at a time.
@@ -14,16 +14,42 @@ const SLACK: Duration = Duration::from_millis(200);
 
 const SOON: Duration = Duration::from_secs(1);
 
-struct Outage {
-    report: Report,
-    health: Health,
+pub(super) struct Outage {
+    pub(super) report: Report,
+    pub(super) health: Health,
+}
+
+/// What a load runs on.
+pub(super) trait Servers {
+    /// The cache of the functions.
+    fn cache(&self) -> &Arc<dyn Cache>;
+
+    /// One that no proxy is in front of.
+    fn direct(&self) -> Arc<dyn Cache>;
+}
+
+impl Servers for Ground {
+    fn cache(&self) -> &Arc<dyn Cache> {
+        &self.cache
+    }
+
+    fn direct(&self) -> Arc<dyn Cache> {
+        Ground::direct(self)
+    }
 }
 
 /// Load, a fault, and the end of the fault, after which all is as before within a second.
-fn outage_of(what: &str, begin: impl FnOnce(&mut Ground), length: Duration, end: impl FnOnce(&mut Ground)) -> Outage {
+pub(super) fn outage_of<S: Servers>(
+    what: &str,
+    start: impl FnOnce() -> S,
+    begin: impl FnOnce(&mut S),
+    length: Duration,
+    end: impl FnOnce(&mut S),
+) -> Outage {
     let _one = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let mut ground = Ground::new();
-    let load = Load::start(&ground.cache);
+    let mut ground = start();
+    let cache = Arc::clone(ground.cache());
+    let load = Load::start(&cache);
     last(Duration::from_millis(500));
     load.enter(Phase::Outage);
     begin(&mut ground);
@@ -31,11 +57,11 @@ fn outage_of(what: &str, begin: impl FnOnce(&mut Ground), length: Duration, end:
     end(&mut ground);
     let returned = Instant::now();
     let is_back = || {
-        let health = health(&ground.cache);
-        health.answers && health.owed == 0
+        let health = health(&cache);
+        health.answers && health.hears && health.owed == 0
     };
     while !is_back() {
-        assert!(returned.elapsed() < 4 * SOON, "{what}: it does not come back: {:?}", health(&ground.cache));
+        assert!(returned.elapsed() < 4 * SOON, "{what}: it does not come back: {:?}", health(&cache));
         last(Duration::from_millis(2));
     }
     let back_after = returned.elapsed();
@@ -55,11 +81,11 @@ fn outage_of(what: &str, begin: impl FnOnce(&mut Ground), length: Duration, end:
     // Connecting and the operation have a timeout each; a call waits for one operation that fails.
     let longest = report.of(Phase::Outage).of_hundred(100);
     assert!(longest < 2 * TIMEOUT + SLACK, "{what}: a call took {longest:?}");
-    Outage { report, health: health(&ground.cache) }
+    Outage { report, health: health(&cache) }
 }
 
 /// That the breaker opened, and nobody waited while it was open.
-fn opened(what: &str, outage: &Outage) {
+pub(super) fn opened(what: &str, outage: &Outage) {
     assert!(outage.health.outages >= 1 && outage.health.skipped > 0, "{what}: {:?}", outage.health);
     let open = outage.report.open();
     let (most, longest) = (open.of_hundred(99), open.of_hundred(100));
@@ -75,30 +101,36 @@ fn opened(what: &str, outage: &Outage) {
 fn killed_in_the_middle_of_loads() {
     let what = "killed";
     let begin = |ground: &mut Ground| ground.server.stop();
-    opened(what, &outage_of(what, begin, outage(), |ground| ground.server.restart().unwrap()));
+    opened(what, &outage_of(what, Ground::new, begin, outage(), |ground| ground.server.restart().unwrap()));
 }
 
 #[test]
 fn restarted_empty() {
-    outage_of("restarted", |ground| ground.server.restart().unwrap(), Duration::ZERO, |_| ());
+    outage_of("restarted", Ground::new, |ground| ground.server.restart().unwrap(), Duration::ZERO, |_| ());
 }
 
 #[test]
 fn paused() {
     let what = "paused";
-    opened(what, &outage_of(what, |ground| ground.signal("-STOP"), outage(), |ground| ground.signal("-CONT")));
+    opened(
+        what,
+        &outage_of(what, Ground::new, |ground| ground.signal("-STOP"), outage(), |ground| ground.signal("-CONT")),
+    );
 }
 
 #[test]
 fn connected_while_nobody_answers() {
     let what = "half-open";
-    opened(what, &outage_of(what, |ground| ground.proxy.hold_all(), outage(), |ground| ground.proxy.release()));
+    opened(
+        what,
+        &outage_of(what, Ground::new, |ground| ground.proxy.hold_all(), outage(), |ground| ground.proxy.release()),
+    );
 }
 
 #[test]
 fn slow() {
     let slow = |millis| move |ground: &mut Ground| ground.proxy.slow(Duration::from_millis(millis));
-    let outage = outage_of("slow", slow(50), outage(), slow(0));
+    let outage = outage_of("slow", Ground::new, slow(50), outage(), slow(0));
     let calls = outage.report.of(Phase::Outage);
     assert!(calls.of_hundred(99) >= Duration::from_millis(50) && calls.count() > 20, "it is slow");
     assert_eq!((outage.health.outages, outage.health.skipped), (0, 0), "slow is not down");

@@ -1,7 +1,7 @@
 //! A Redis Cluster on loopback, whose slots the tests move.
 
+use super::own::{admin, eventually, fitting_server};
 use super::server::Server;
-use super::{admin, eventually, fitting_server};
 use redis::Connection;
 use std::net::TcpListener;
 

@@ -1,7 +1,7 @@
 //! A master, a replica and their sentinels on loopback.
 
+use super::own::{admin, eventually, own_server, server_with};
 use super::server::Server;
-use super::{admin, eventually, own_server, server_with};
 use std::fmt::Write as _;
 use tempfile::TempDir;
 
