@@ -6,14 +6,18 @@
 
 mod support;
 
-use memokit::testing::{Fault, Faulty};
+use memokit::testing::{Fault, Faulty, Operation};
 use memokit::{ErrorKind, FileCache, MemoryCache, RedisCache, cached};
 use std::env;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, LazyLock, mpsc};
+use std::thread;
+use std::time::Duration;
+use support::gate::Gate;
 
 /// The Redis database of this test binary.
 const NUMBER: u8 = 14;
@@ -57,7 +61,7 @@ fn stuck() -> u64 {
     if env::var(PART).is_ok_and(|part| part == "stuck") {
         println!("\nloading");
         loop {
-            std::thread::park();
+            thread::park();
         }
     }
     7
@@ -65,7 +69,7 @@ fn stuck() -> u64 {
 
 fn register() {
     memokit::register("file", Arc::new(FileCache::open(folder().join("cache")).unwrap()));
-    let patience = std::time::Duration::from_secs(20);
+    let patience = Duration::from_secs(20);
     let redis = RedisCache::builder(env::var(ADDRESS).unwrap()).operation_timeout(patience).build();
     memokit::register("redis", Arc::new(redis.unwrap()));
 }
@@ -131,24 +135,56 @@ fn the_lease_of_a_process_that_died_ends_by_itself() {
     lines.find(|line| line.as_ref().is_ok_and(|line| line == "loading")).expect("it loads").unwrap();
     let redis = support::redis_of(NUMBER);
     memokit::register("redis", Arc::new(redis));
-    let waiting = std::thread::spawn(stuck);
+    let waiting = thread::spawn(stuck);
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(waiting.join().unwrap(), 7);
 }
 
+/// Two functions of one entry, each on a cache of its own over the same memory, as in two processes.
 #[test]
 fn where_the_cache_fails_each_process_loads_for_itself() {
-    #[cached(cache = "faulty", single_flight = "fleet", local = false)]
-    fn faulty(n: u64) -> u64 {
+    static RUNS: AtomicU64 = AtomicU64::new(0);
+    static THERE: LazyLock<Gate> = LazyLock::new(Gate::default);
+    #[cached(cache = "faulty", prefix = "fleet: faulty", single_flight = "fleet", local = false)]
+    fn here(n: u64) -> u64 {
+        RUNS.fetch_add(1, SeqCst);
         n
     }
-    let cache = Arc::new(Faulty::new(Arc::new(MemoryCache::new())));
-    memokit::register("faulty", Arc::<Faulty>::clone(&cache));
-    assert_eq!((faulty(1), faulty(1)), (1, 1));
-    cache.inject(Fault::error(ErrorKind::Unavailable));
-    assert_eq!((faulty(1), faulty(2)), (1, 2));
-    assert!(faulty::stats().backend_errors > 0);
+    #[cached(cache = "of another", prefix = "fleet: faulty", single_flight = "fleet", local = false)]
+    fn there(n: u64) -> u64 {
+        THERE.pass();
+        n
+    }
+    let memory = Arc::new(MemoryCache::new());
+    let faulty = Arc::new(Faulty::new(Arc::<MemoryCache>::clone(&memory)));
+    memokit::register("faulty", Arc::<Faulty>::clone(&faulty));
+    memokit::register("of another", Arc::new(Faulty::new(memory)));
+    assert_eq!((here(0), here(0), RUNS.load(SeqCst)), (0, 0, 1));
+
+    // While it waits for another process: it has found the lease taken, and looked again once a wait had begun.
+    let asked = faulty.calls(Operation::Add);
+    let another = thread::spawn(|| there(1));
+    THERE.arrived(1);
+    let (done, waiting) = mpsc::channel();
+    thread::spawn(move || done.send(here(1)));
+    while faulty.calls(Operation::Add) < asked + 2 {
+        thread::yield_now();
+    }
+    assert_eq!(RUNS.load(SeqCst), 1, "it waits");
+    let fault = faulty.inject(Fault::error(ErrorKind::Unavailable));
+    let waited = waiting.recv_timeout(Duration::from_secs(20)).expect("it waits no more");
+    assert_eq!((waited, RUNS.load(SeqCst)), (1, 2));
+    assert!(!another.is_finished());
+    THERE.open();
+    assert_eq!(another.join().unwrap(), 1);
+
+    // From the beginning, and where the lease alone can't be had.
+    assert_eq!((here(2), here(2), RUNS.load(SeqCst)), (2, 2, 4), "nothing is stored");
+    faulty.withdraw(fault);
+    faulty.inject(Fault::error(ErrorKind::Timeout).on(Operation::Add));
+    assert_eq!((here(3), RUNS.load(SeqCst)), (3, 5));
+    assert!(here::stats().backend_errors >= 4, "{:?}", here::stats());
 }
 
 #[test]
@@ -171,7 +207,7 @@ fn a_load_that_was_dropped_gives_its_lease_back() {
         drop(call);
         // Another thread gives it back.
         while memokit::Cache::get(&*cache, &lease).unwrap().is_some() {
-            std::thread::yield_now();
+            thread::yield_now();
         }
         assert_eq!(dropped(1).await, 1);
     });

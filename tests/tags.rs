@@ -7,7 +7,10 @@ mod support;
 use memokit::{cached, invalidate_tag, tag};
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU32,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::thread;
 use support::gate::Gate;
 
@@ -238,23 +241,45 @@ fn tags_go_with_times_bounds_and_hooks() {
 
 #[test]
 fn tags_and_calls_in_many_threads() {
+    /// What is true, and what of it was true before an invalidation that has returned.
+    static VERSION: AtomicU32 = AtomicU32::new(0);
+    static SETTLED: AtomicU32 = AtomicU32::new(0);
+    /// By others than who changes it.
+    static CALLS: AtomicU32 = AtomicU32::new(0);
     #[cached(tags = ["busy"])]
     fn busy(_id: u32) -> u32 {
-        VERSION.load(Relaxed)
+        let version = VERSION.load(SeqCst);
+        // Gives others the time to invalidate what is about to be stored.
+        thread::yield_now();
+        version
     }
-    static VERSION: AtomicU32 = AtomicU32::new(0);
-    thread::scope(|scope| {
-        for thread in 0..4 {
-            scope.spawn(move || {
-                for round in 0..2_000 {
-                    if thread == 0 {
-                        VERSION.fetch_add(1, Relaxed);
-                        invalidate_tag("busy").expect("there is no shared level");
-                    }
-                    let at_least = if thread == 0 { VERSION.load(Relaxed) } else { 0 };
-                    assert!(busy(round % 8) >= at_least, "an old value after the invalidation");
-                }
-            });
+    #[cached]
+    fn around(id: u32) -> u32 {
+        busy(id)
+    }
+    let changes = thread::spawn(|| {
+        for version in 1..=2_000 {
+            VERSION.store(version, SeqCst);
+            invalidate_tag("busy").expect("there is no shared level");
+            SETTLED.store(version, SeqCst);
+            assert_eq!((busy(version % 8), around(version % 8)), (version, version));
+            let calls = CALLS.load(SeqCst);
+            while CALLS.load(SeqCst) < calls + 4 {
+                thread::yield_now();
+            }
         }
     });
+    let call = |first: u32| {
+        for id in (0..8).cycle().skip(first as usize).take_while(|_| !changes.is_finished()) {
+            let settled = SETTLED.load(SeqCst);
+            let found = if first.is_multiple_of(2) { busy(id) } else { around(id) };
+            CALLS.fetch_add(1, SeqCst);
+            assert!(found >= settled, "{found} by a call that began after {settled} was settled");
+        }
+    };
+    thread::scope(|scope| {
+        (0..3).for_each(|first| drop(scope.spawn(move || call(first))));
+    });
+    changes.join().expect("no old value where it was invalidated");
+    assert!(busy::stats().local_hits > 0 && around::stats().local_hits > 0);
 }
