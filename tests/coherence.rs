@@ -262,5 +262,7 @@ fn no_process_reads_what_another_invalidated_longer_ago_than_a_message_takes() {
     }
     let invalidations: usize = done.values().map(|done| done.0.len()).sum();
     println!("{reads} reads, {invalidations} invalidated versions; {old} reads by up to {} us late", worst / 1_000);
-    assert!(reads > operations && invalidations > 100);
+    // One operation in forty changes something, four or five versions on average. So the checker saw what was to be done.
+    let all = operations * THREADS * PROCESSES;
+    assert!(reads > all / 10 * 9 && invalidations as u64 > all / 20, "of {all} operations");
 }

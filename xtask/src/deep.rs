@@ -20,7 +20,7 @@ struct Step {
 
 // The values that functions remember are never freed, on purpose, so leaks are not looked for. LMDB is C and built as
 // always: AddressSanitizer sees what Rust code does to its memory, valgrind sees both.
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step {
         name: "models",
         what: "the memos' cell, loads, both levels and what is freed, under schedulers that interrupt (shuttle)",
@@ -87,9 +87,16 @@ const STEPS: [Step; 9] = [
     },
     Step {
         name: "outages",
-        what: "a Redis server that is killed, paused, slow or cut off under load, for 10 s",
+        what: "Redis servers that are killed, paused, slow, cut off or replaced under load, most for 10 s",
         environment: &[("RUSTFLAGS", LIBC), ("MEMOKIT_TEST_EFFORT", EFFORT)],
         command: "cargo test --target-dir target/deep/valgrind -p memokit --test faults",
+        seconds: 600,
+    },
+    Step {
+        name: "coherence",
+        what: "four processes that read and invalidate what they share on a Redis server, a million operations",
+        environment: &[("RUSTFLAGS", LIBC), ("MEMOKIT_TEST_EFFORT", EFFORT)],
+        command: "cargo test --target-dir target/deep/valgrind -p memokit --test coherence",
         seconds: 600,
     },
 ];
