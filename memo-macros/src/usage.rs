@@ -50,6 +50,7 @@ mod tests {
         assert!(mentions(quote!(println!("{f\u{6f}rce}")), "force"));
         assert!(!mentions(quote!(forced + enforce), "force"));
     }
+
     #[test]
     fn text_that_only_has_the_letters_of_a_name_captures_nothing() {
         for code in [quote!(ids), quote!(f(&[ids])), quote!(format!("{ids}")), quote!(format!("{0} { ids:?}", 1))] {
