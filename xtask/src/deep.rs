@@ -1,7 +1,8 @@
-//! What takes longer than a change should wait for: models of what threads do to each other, and tools that watch memory.
+//! What takes longer than a change should wait for: models of what threads do to each other, tools that watch memory, servers
+//! that fail and processes that share one.
 
-use crate::root;
 use crate::steps::now;
+use crate::{root, servers};
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -122,10 +123,12 @@ pub(crate) fn run() -> Result<(), String> {
                 .to_owned(),
         );
     }
+    // Kept to the end of the function: the server stops when this is dropped, whatever fails.
+    let server = servers::for_tests()?;
     let mut table = String::new();
     let mut failed = 0;
     for step in &STEPS {
-        let (outcome, took) = run_step(step);
+        let (outcome, took) = run_step(step, &server.url());
         failed += u32::from(outcome != "passed");
         let line = format!("  {outcome:<10} {:<26} {:>7.1} s  {}\n", step.name, took.as_secs_f64(), step.what);
         table.push_str(&line);
@@ -134,7 +137,7 @@ pub(crate) fn run() -> Result<(), String> {
     if failed == 0 { Ok(()) } else { Err(format!("{failed} of {} steps did not pass", STEPS.len())) }
 }
 
-fn run_step(step: &Step) -> (&'static str, Duration) {
+fn run_step(step: &Step, server: &str) -> (&'static str, Duration) {
     let mut repeat = String::new();
     for (name, value) in step.environment {
         let _ = write!(repeat, "{name}='{value}' ");
@@ -146,6 +149,7 @@ fn run_step(step: &Step) -> (&'static str, Duration) {
         .arg(step.seconds.to_string())
         .args(step.command.split_whitespace())
         .envs(step.environment.iter().copied())
+        .env(servers::VARIABLE, server)
         // Full debug information would double the time of a build; lines are what reports show.
         .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only")
         .env("CARGO_INCREMENTAL", "0")

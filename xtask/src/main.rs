@@ -27,9 +27,9 @@ Commands:
           What #[cached] adds to compiling a crate of 200 functions, beside by hand and another library: check and
           release; fails if it is more than 15 ms a function over by hand. Some minutes
   deep    What takes longer, each night: models of what threads do to each other (shuttle, loom), AddressSanitizer and valgrind
-          over the unsafe code and what stands on it, the random tests at length. Linux; needs a nightly toolchain,
-          and valgrind, which is installed with apt-get if it is not there. Each step ends after 10 minutes at most;
-          about 15 in all
+          over the unsafe code and what stands on it, the random tests at length, servers that fail for 10 s, and a million
+          operations of four processes on one server. Linux; needs a nightly toolchain, and valgrind, which is installed
+          with apt-get if it is not there, as is the server. Each step ends after 10 minutes at most; about 20 in all
   ci      What a change must pass: format, clippy, test, rustdoc
 
 Environment:
