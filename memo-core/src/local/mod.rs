@@ -42,8 +42,23 @@ pub(crate) struct Entry<V> {
     pub(crate) created: Tick,
     /// Fresh before this, expired from then on; [`Tick::NEVER`] without a timeout.
     pub(crate) deadline: Tick,
-    /// What it goes with. Not of a copy that [`Local`] gave: it is asked there.
+    /// What it goes with.
     pub(crate) marks: Option<Arc<Marks>>,
+}
+
+/// A copy of a stored value that was valid when it was found, and its time. Plain data beside the value, so that a hit
+/// goes to its caller in registers.
+pub(crate) struct Hit<V> {
+    pub(crate) value: V,
+    pub(crate) created: Tick,
+    pub(crate) deadline: Tick,
+}
+
+impl<V> Hit<V> {
+    /// Whether its time has not passed. Reads the clock only if the entry can expire.
+    pub(crate) fn is_fresh(&self) -> bool {
+        is_fresh(self.deadline)
+    }
 }
 
 impl<V> Entry<V> {
@@ -67,7 +82,7 @@ fn is_fresh(deadline: Tick) -> bool {
 
 /// What a look into the local level found.
 pub(crate) enum Looked<V> {
-    Fresh(Entry<V>),
+    Fresh(Hit<V>),
     Expired,
     Nothing,
 }
@@ -118,15 +133,15 @@ where
             Some(seen) if seen.is_expired() => Looked::Expired,
             Some(seen) => {
                 seen.serve();
-                Looked::Fresh(self.entry(seen))
+                Looked::Fresh(self.hit(seen))
             }
             None => Looked::Nothing,
         }
     }
 
     /// The entry, fresh or expired but not invalidated, without marking it as used.
-    pub(crate) fn peek(&self, pin: &Pin, hash: u64, key: &impl Equivalent<K>) -> Option<Entry<V>> {
-        self.find(pin, hash, key).filter(|seen| self.engine.is_valid(*seen)).map(|seen| self.entry(seen))
+    pub(crate) fn peek(&self, pin: &Pin, hash: u64, key: &impl Equivalent<K>) -> Option<Hit<V>> {
+        self.find(pin, hash, key).filter(|seen| self.engine.is_valid(*seen)).map(|seen| self.hit(seen))
     }
 
     #[inline(always)]
@@ -146,9 +161,8 @@ where
 
     /// A copy of an entry that was found here.
     #[inline(always)]
-    pub(crate) fn entry(&self, seen: Seen<'_>) -> Entry<V> {
-        let (created, deadline) = (seen.created(), seen.deadline());
-        Entry { value: self.payload(seen).value.clone(), created, deadline, marks: None }
+    pub(crate) fn hit(&self, seen: Seen<'_>) -> Hit<V> {
+        Hit { value: self.payload(seen).value.clone(), created: seen.created(), deadline: seen.deadline() }
     }
 
     /// An entry that left.

@@ -18,13 +18,14 @@ use super::context;
 use super::door::{Door, Fetched, MakeDoor, Shared};
 use super::flight::{Ending, Flight};
 use super::function::Function;
-use super::guard::{Asked, Guard, entry, shared_hit};
+use super::guard::{Asked, Guard, shared_hit};
 use super::io::{Blocking, Io, Tasks, ready};
 use super::untyped::Entered;
 use super::valid;
 use super::{Join, Memo};
 use crate::Error;
-use crate::local::{Entry, Looked};
+use crate::clock::{self, Tick};
+use crate::local::Looked;
 use crate::lookup::{Borrowed, Parts};
 use crate::outcome::Outcome;
 use crate::stats::Count;
@@ -97,9 +98,9 @@ where
         false => memo.get(&key),
     };
     match looked {
-        Looked::Fresh(entry) if valid::is_hit(outcome, function, memo, || parts.to_owned(), &entry) => {
-            door.note(|facts| facts.local_hit(entry.created, entry.deadline));
-            Started::Hit(local_hit::<O>(function, entry))
+        Looked::Fresh(hit) if valid::is_hit(outcome, function, memo, || parts.to_owned(), &hit) => {
+            door.note(|facts| facts.local_hit(hit.created, hit.deadline));
+            Started::Hit(local_hit::<O>(function, hit.value))
         }
         Looked::Expired => {
             function.count(Count::Expired);
@@ -147,9 +148,9 @@ where
 }
 
 #[inline]
-pub(super) fn local_hit<O: Outcome + 'static>(function: &'static Function, entry: Entry<O::Value>) -> O::Return {
+pub(super) fn local_hit<O: Outcome + 'static>(function: &'static Function, value: O::Value) -> O::Return {
     function.count(Count::LocalHits);
-    O::from_value(entry.value)
+    O::from_value(value)
 }
 
 #[cold]
@@ -212,9 +213,9 @@ where
     let join = if function.single_flight || refreshes { join } else { Join::Alone };
     loop {
         return match memo.enter(function, &flight, join) {
-            Entered::Found(entry) if valid::is_hit(outcome, function, memo, || flight.key::<K>().clone(), &entry) => {
-                door.note(|facts| facts.local_hit(entry.created, entry.deadline));
-                Started::Hit(local_hit::<O>(function, entry))
+            Entered::Found(hit) if valid::is_hit(outcome, function, memo, || flight.key::<K>().clone(), &hit) => {
+                door.note(|facts| facts.local_hit(hit.created, hit.deadline));
+                Started::Hit(local_hit::<O>(function, hit.value))
             }
             // It is gone now.
             Entered::Found(_) => continue,
@@ -223,9 +224,8 @@ where
                 memo.abandon(&flight);
                 return match O::mark(0) {
                     Some(mark) => {
-                        let entry = entry(mark, None);
-                        door.note(|facts| facts.local_hit(entry.created, entry.deadline));
-                        Started::Hit(local_hit::<O>(function, entry))
+                        door.note(|facts| facts.local_hit(clock::now(), Tick::NEVER));
+                        Started::Hit(local_hit::<O>(function, mark))
                     }
                     None => unreachable!("guards have marks"),
                 };

@@ -8,7 +8,7 @@ use super::function::Function;
 use crate::clock::{self, Tick};
 use crate::epoch;
 use crate::events::{CallInfo, Cause};
-use crate::local::{Entry, Gone, Local};
+use crate::local::{Gone, Hit, Local};
 use crate::lookup::Parts;
 use crate::outcome::Outcome;
 use std::any::Any;
@@ -67,11 +67,11 @@ impl<K, V> Copy for Evictions<K, V> {}
 impl<K: Clone, V: Clone> Evictions<K, V> {
     /// Tells of an entry that left.
     fn tell(self, left: &Left<K, V>) {
-        let Left { key, entry, cause } = left;
+        let Left { key, hit, cause } = left;
         let mut call = CallInfo::new(self.function.name());
-        let (age, time_left) = times(entry.created, entry.deadline);
+        let (age, time_left) = times(hit.created, hit.deadline);
         (call.cause, call.age, call.time_to_expiry) = (Some(*cause), Some(age), time_left);
-        self.function.run_hook(|| (self.hook)(&call, key, &entry.value));
+        self.function.run_hook(|| (self.hook)(&call, key, &hit.value));
     }
 
     /// Drops what had expired from a local level, and tells of it: outside of all locks, and while nothing keeps others
@@ -104,14 +104,14 @@ impl<K: Clone, V: Clone> Evictions<K, V> {
 /// An entry that left the local level, until its hook is told.
 pub(super) struct Left<K, V> {
     key: K,
-    entry: Entry<V>,
+    hit: Hit<V>,
     cause: Cause,
 }
 
 impl<K: Clone, V: Clone> Left<K, V> {
     pub(super) fn new(gone: &Gone<'_, K, V>) -> Self {
         let Gone { key, value, created, deadline, cause } = *gone;
-        Left { key: key.clone(), entry: Entry { value: value.clone(), created, deadline, marks: None }, cause }
+        Left { key: key.clone(), hit: Hit { value: value.clone(), created, deadline }, cause }
     }
 }
 

@@ -9,7 +9,6 @@ use super::untyped::may_wait;
 use super::{Memo, is};
 use crate::clock::{self, Tick};
 use crate::explain::{Explanation, LoadState, LocalState, Steered};
-use crate::local::Entry;
 use crate::outcome::Outcome;
 use std::hash::Hash;
 
@@ -38,15 +37,18 @@ where
 {
     let Some(local) = memo.local.as_ref().filter(|_| function.local) else { return LocalState::Off };
     match memo.peek(key) {
-        Some(entry) => entry_state(&entry, is_valid),
+        Some(entry) => entry_state(&entry.value, (entry.created, entry.deadline), is_valid),
         None if local.engine().dropped_nothing() => LocalState::NeverStored,
         None => function.gone_so_far(),
     }
 }
 
 /// How an entry stands that is there.
-pub(super) fn entry_state<V>(entry: &Entry<V>, is_valid: impl FnOnce(&V) -> bool) -> LocalState {
-    let Entry { created, deadline, ref value, .. } = *entry;
+pub(super) fn entry_state<V>(
+    value: &V,
+    (created, deadline): (Tick, Tick),
+    is_valid: impl FnOnce(&V) -> bool,
+) -> LocalState {
     let now = clock::now();
     let age = now.since(created);
     if deadline <= now {

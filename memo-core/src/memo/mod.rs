@@ -49,7 +49,7 @@ pub use verify::{comparable, verify, verify_due};
 use crate::clock::Tick;
 use crate::epoch;
 use crate::events::Cause;
-use crate::local::{Engine, Entry, Gone, Local, Looked, Seen};
+use crate::local::{Engine, Entry, Gone, Hit, Local, Looked, Seen};
 use crate::sync::OnceLock;
 use equivalent::Equivalent;
 use evictions::Evictions;
@@ -108,7 +108,7 @@ where
     }
 
     /// An entry of the local level, fresh or expired, without any effect.
-    fn peek(&self, key: &K) -> Option<Entry<V>> {
+    fn peek(&self, key: &K) -> Option<Hit<V>> {
         self.local.as_ref()?.peek(&epoch::pin(), self.flights.hash(key), key)
     }
 
@@ -119,10 +119,10 @@ where
     }
 
     /// Joins the load under way or begins this one, for a call of this function.
-    fn enter(&self, function: &Function, flight: &Arc<Flight>, join: Join) -> Entered<Entry<V>> {
+    fn enter(&self, function: &Function, flight: &Arc<Flight>, join: Join) -> Entered<Hit<V>> {
         let pin = epoch::pin();
         match (self.untyped().enter(&pin, function, flight, join), &self.local) {
-            (Entered::Found(seen), Some(local)) => Entered::Found(local.entry(seen)),
+            (Entered::Found(seen), Some(local)) => Entered::Found(local.hit(seen)),
             (Entered::Found(_), None) => unreachable!("there is nothing to find it in"),
             (Entered::Lead, _) => Entered::Lead,
             (Entered::Follow(flight), _) => Entered::Follow(flight),
@@ -183,7 +183,7 @@ where
 
     /// Drops an entry that was seen, unless another has taken its place since, as far as its times tell: another one
     /// that goes for its sake is a load more.
-    fn drop_refused(&self, key: &K, refused: &Entry<V>) {
+    fn drop_refused(&self, key: &K, refused: &Hit<V>) {
         let Some(engine) = self.untyped().engine else { return };
         let is = |seen: Seen<'_>| seen.created() == refused.created && seen.deadline() == refused.deadline;
         let hash = self.flights.hash(key);

@@ -9,7 +9,7 @@ use super::io::Io;
 use super::keep::Keep;
 use super::valid;
 use crate::Error;
-use crate::local::Entry;
+use crate::local::Hit;
 use crate::lookup::Parts;
 use crate::outcome::Outcome;
 use crate::stats::Count;
@@ -67,9 +67,9 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     }
 
     /// The entry in this process that a call would hit.
-    pub(super) fn found_locally(&self) -> Option<Entry<O::Value>> {
-        let entry = self.memo.peek(&self.key).filter(Entry::is_fresh)?;
-        (!O::CHECKS || self.outcome.is_valid(&entry.value)).then_some(entry)
+    pub(super) fn found_locally(&self) -> Option<Hit<O::Value>> {
+        let hit = self.memo.peek(&self.key).filter(Hit::is_fresh)?;
+        (!O::CHECKS || self.outcome.is_valid(&hit.value)).then_some(hit)
     }
 
     /// The value in this process, if it is fresh.

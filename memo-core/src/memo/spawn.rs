@@ -27,7 +27,7 @@ where
 {
     let memo = function.memo::<T, O, P>(instance, outcome);
     match memo.get(&Borrowed(parts)) {
-        Looked::Fresh(entry) if function.local => Some(local_hit::<O>(function, entry)),
+        Looked::Fresh(hit) if function.local => Some(local_hit::<O>(function, hit.value)),
         _ => None,
     }
 }

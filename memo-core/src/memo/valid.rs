@@ -5,7 +5,7 @@ use super::call::MemoKey;
 use super::door::{Door, Fetched};
 use super::function::Function;
 use super::io::Io;
-use crate::local::Entry;
+use crate::local::Hit;
 use crate::outcome::{Outcome, SharedError};
 use crate::stats::Count;
 
@@ -87,13 +87,13 @@ pub(super) fn is_hit<O: Outcome + 'static, K: MemoKey>(
     function: &Function,
     memo: &Memo<K, O::Value>,
     key: impl FnOnce() -> K,
-    entry: &Entry<O::Value>,
+    hit: &Hit<O::Value>,
 ) -> bool {
-    if !O::CHECKS || outcome.is_valid(&entry.value) {
+    if !O::CHECKS || outcome.is_valid(&hit.value) {
         return true;
     }
     function.count(Count::Refused);
-    memo.drop_refused(&key(), entry);
+    memo.drop_refused(&key(), hit);
     false
 }
 

@@ -247,7 +247,10 @@ impl<O: Outcome, K: Key> Operation<O, K> {
     /// Why the next call of these arguments in this thread would hit or miss.
     pub fn explain<I>(self, bypass: bool, refresh: bool) -> std::future::Ready<Explanation> {
         let local = match self.memo.and_then(|memo| memo.look(&self.key)) {
-            Some(entry) => entry_state(&entry, |value| self.outcome.is_valid(value)),
+            Some(entry) => {
+                let times = (entry.created, entry.deadline);
+                entry_state(&entry.value, times, |value| self.outcome.is_valid(value))
+            }
             None => self.function.gone_so_far(),
         };
         std::future::ready(Explanation {
