@@ -22,11 +22,17 @@ pub(crate) enum Fresh {
 impl From<bool> for Keep {
     #[inline]
     fn from(keep: bool) -> Self {
-        Keep(keep.then_some(Fresh::AsFunction))
+        Keep::value(keep)
     }
 }
 
 impl Keep {
+    /// `true` is stored for the function's timeout. Not a trait's, which generated code may not have in scope.
+    #[inline]
+    pub fn value(keep: bool) -> Self {
+        Keep(keep.then_some(Fresh::AsFunction))
+    }
+
     /// `true` is an error that is stored for the time of errors.
     pub fn error(keep: bool) -> Self {
         Keep(keep.then_some(Fresh::AsError))

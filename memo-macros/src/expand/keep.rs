@@ -31,14 +31,14 @@ impl Site<'_> {
                 _ => return quote!(|__memokit_stored| __memokit_stored.is_some()),
             },
             None if all && !self.options.stores_errors() => return quote!(|_| true),
-            None if all => quote!(#private::Keep::from(true)),
-            None => quote!(#private::Keep::from(#(#conditions)&&*)),
+            None if all => quote!(#private::Keep::value(true)),
+            None => quote!(#private::Keep::value(#(#conditions)&&*)),
             Some(time) if all => time,
-            Some(time) => quote!(if #(#conditions)&&* { #time } else { #private::Keep::from(false) }),
+            Some(time) => quote!(if #(#conditions)&&* { #time } else { #private::Keep::value(false) }),
         };
         if self.options.each.is_some() {
             let none = cache_none == Some(true);
-            return of_each(&value, &quote!(#private::Keep::from(#none)));
+            return of_each(&value, &quote!(#private::Keep::value(#none)));
         }
         let error = match self.options.cache_err.as_ref().map(|cache_err| &cache_err.value) {
             Some(CacheErr::Some(predicate)) => quote!(#private::agrees(__memokit_error, #predicate)),
@@ -50,7 +50,7 @@ impl Site<'_> {
     /// How long a value that was given to `put` is fresh, as a closure over `&value`.
     pub(super) fn keep_given(&self) -> TokenStream {
         let private = &self.private;
-        let value = self.timeout_with().unwrap_or_else(|| quote!(#private::Keep::from(true)));
+        let value = self.timeout_with().unwrap_or_else(|| quote!(#private::Keep::value(true)));
         self.of_value(&value, &quote!(#private::Keep::error(true)))
     }
 
