@@ -360,7 +360,9 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
     pub(super) fn answer(self, ending: Ending) -> Result<O::Return, Started<O, K, D>> {
         let returned = match ending {
             // It was invalidated while it was loaded, and maybe before this call began.
-            Ending::Value(_, Some(marks)) if !marks.is_valid() => return Err(self.lead(Join::Any)),
+            Ending::Value(_, Some(marks)) | Ending::Error(_, Some(marks)) if !marks.is_valid() => {
+                return Err(self.lead(Join::Any));
+            }
             Ending::Value(value, marks) => match value.downcast_ref::<O::Value>() {
                 Some(value) => {
                     context::inherit_from(marks.as_deref());
@@ -369,8 +371,11 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
                 // A memo has values of one type.
                 None => return Err(self.lead(Join::Alone)),
             },
-            Ending::Error(error) => match O::from_shared_error(&error) {
-                Some(returned) => returned,
+            Ending::Error(error, marks) => match O::from_shared_error(&error) {
+                Some(returned) => {
+                    context::inherit_from(marks.as_deref());
+                    returned
+                }
                 // Functions of one prefix share a memo and may fail with different types.
                 None => return Err(self.lead(Join::Alone)),
             },

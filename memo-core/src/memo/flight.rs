@@ -58,7 +58,8 @@ enum Phase {
 pub enum Ending {
     /// The value, whose type the memo knows, and what it goes with. Each follower copies it.
     Value(Arc<dyn Any + Send + Sync>, Option<Arc<Marks>>),
-    Error(SharedError),
+    /// As a value, and each follower copies it.
+    Error(SharedError, Option<Arc<Marks>>),
     /// The body returned something that can't be copied: every follower loads for itself, at once.
     Unshared,
     /// The leader panicked or was dropped: one of the followers leads.

@@ -7,7 +7,7 @@ use crate::memo::door::Shared;
 use crate::memo::flight::Ending;
 use crate::memo::flights::{SHARDS, shard};
 use crate::memo::function::Function;
-use crate::memo::guard::{Brought, Guard, begin_all, share_tags, store_all};
+use crate::memo::guard::{Brought, Guard, begin_all, failed, share_tags, store_all};
 use crate::memo::io::{Blocking, Io, Tasks, ready};
 use crate::memo::keep::Keep;
 use crate::memo::valid;
@@ -330,8 +330,8 @@ impl<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> Load<W, K, D> {
             Err(whole) => {
                 let is_of_one = leads.len() == 1;
                 let returned = Err(whole);
-                let ending = || match is_of_one {
-                    true => W::to_shared_error(&returned).map_or(Ending::Unshared, Ending::Error),
+                let ending = |marks| match is_of_one {
+                    true => failed::<W>(&returned, marks),
                     false => Ending::Unshared,
                 };
                 for (_, guard) in leads {

@@ -3,9 +3,11 @@
 
 use super::{Asked, Guard, StopStoring};
 use crate::Error;
+use crate::invalidations::Marks;
 use crate::local::Entry;
 use crate::memo::Origin;
 use crate::memo::call::MemoKey;
+use crate::memo::context;
 use crate::memo::door::Lineage;
 use crate::memo::each::Doors;
 use crate::memo::flight::{Ending, Flight};
@@ -203,10 +205,14 @@ impl<O: Outcome + 'static, K: MemoKey, D: Doors<O::Value>> Guard<O, K, D> {
     }
 
     /// Ends a load that failed.
-    pub(in crate::memo) fn end_failed(mut self, cost: Duration, ending: &dyn Fn() -> Ending) {
+    pub(in crate::memo) fn end_failed(mut self, cost: Duration, ending: &dyn Fn(Option<Arc<Marks>>) -> Ending) {
         self.function.count_load(cost, !self.refreshes, true);
+        let marks = self.marks();
+        context::inherit_from(marks.as_deref());
         if let Some(flight) = self.flight.take() {
-            self.memo.finish(&flight, None, (Origin::Loaded, cost), ending, &mut |gone| self.door.gone(gone));
+            self.memo.finish(&flight, None, (Origin::Loaded, cost), &|| ending(marks.clone()), &mut |gone| {
+                self.door.gone(gone);
+            });
         }
     }
 }

@@ -365,7 +365,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
                 Some(value) => Ending::Value(Arc::new(value.clone()), marks.clone()),
                 // One of the followers runs it, not all.
                 None if O::ONCE => Ending::Abandoned,
-                None => O::to_shared_error(&returned).map_or(Ending::Unshared, Ending::Error),
+                None => failed::<O>(&returned, marks.clone()),
             };
             let finished =
                 self.memo.finish(&flight, entry, (Origin::Loaded, cost), &ending, &mut |gone| self.door.gone(gone));
@@ -431,6 +431,11 @@ fn kept<O: Outcome>(returned: &O::Return, keep: Keep) -> Option<(&O::Value, Fres
 #[inline]
 pub(super) fn asked<O: Outcome, A: Into<Keep>>(returned: &O::Return, keep: impl FnOnce(&O::Value) -> A) -> Keep {
     O::value(returned).map_or(Keep(None), |value| keep(value).into())
+}
+
+/// How a load ends that failed.
+pub(in crate::memo) fn failed<O: Outcome + 'static>(returned: &O::Return, marks: Option<Arc<Marks>>) -> Ending {
+    O::to_shared_error(returned).map_or(Ending::Unshared, |error| Ending::Error(error, marks))
 }
 
 /// Counts a hit in the shared level, and notes it.
