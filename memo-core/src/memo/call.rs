@@ -22,7 +22,7 @@ use super::guard::{Asked, Guard, shared_hit};
 use super::io::{Blocking, Io, Tasks, ready};
 use super::untyped::Entered;
 use super::valid;
-use super::{Join, Memo};
+use super::{Join, Memo, waits};
 use crate::Error;
 use crate::clock::{self, Tick};
 use crate::local::Looked;
@@ -257,7 +257,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Open<O, K, D> {
                 Ok(guard) => return Begun::Miss(guard),
                 Err(follower) => follower,
             };
-            let ending = follower.flight.wait();
+            let ending = waits::wait(&follower.flight);
             open = match follower.answer(ending) {
                 Ok(returned) | Err(Started::Hit(returned)) => return Begun::Hit(returned),
                 Err(Started::Open(open)) => open,
@@ -273,7 +273,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Open<O, K, D> {
                 Ok(guard) => return Begun::Miss(guard),
                 Err(follower) => follower,
             };
-            let ending = follower.flight.wait_async().await;
+            let ending = waits::wait_async(&follower.flight).await;
             open = match follower.answer(ending) {
                 Ok(returned) | Err(Started::Hit(returned)) => return Begun::Hit(returned),
                 Err(Started::Open(open)) => open,
@@ -357,7 +357,9 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
         self.answer(ending)
     }
 
-    pub(super) fn answer(self, ending: Ending) -> Result<O::Return, Started<O, K, D>> {
+    /// As [`follow`](Follower::follow), of a load that ended, or can't be waited for.
+    pub(super) fn answer(self, ending: Option<Ending>) -> Result<O::Return, Started<O, K, D>> {
+        let Some(ending) = ending else { return Err(self.lead(Join::Alone)) };
         let returned = match ending {
             // It was invalidated while it was loaded, and maybe before this call began.
             Ending::Value(_, Some(marks)) | Ending::Error(_, Some(marks)) if !marks.is_valid() => {

@@ -54,6 +54,14 @@ pub(crate) fn inherit_from(marks: Option<&Marks>) {
     }
 }
 
+/// The marks of the loads that the running code is inside of, as far as others can wait for them.
+pub(crate) fn inside() -> Vec<usize> {
+    let marks = |inside: &RefCell<Vec<Frame>>| {
+        inside.borrow().iter().map(|frame| frame.load).filter(|load| *load != Mark::NAMELESS.0).collect()
+    };
+    INSIDE.try_with(marks).unwrap_or_default()
+}
+
 /// The mark of a load: the address of its flight, which lives longer than the mark.
 #[derive(Clone, Copy)]
 pub(crate) struct Mark(usize);

@@ -4,6 +4,7 @@
 //! waits, so the sync door runs it to the end by polling it once.
 
 use super::flight::{Ending, Flight};
+use super::waits;
 #[cfg(feature = "shared")]
 use crate::shared::ask::Ask;
 use crate::{Error, ErrorKind};
@@ -54,8 +55,8 @@ pub(super) mod sealed {
         #[cfg(feature = "shared")]
         const BLOCKS: bool;
 
-        /// Waits for a load to end.
-        fn ended(flight: &Flight) -> impl Future<Output = Ending> + Send;
+        /// Waits for a load to end; `None` if that would be for ever.
+        fn ended(flight: &Arc<Flight>) -> impl Future<Output = Option<Ending>> + Send;
 
         /// Waits until loads have stopped writing to the shared level.
         fn stored(loads: Vec<Arc<Flight>>) -> impl Future<Output = Result<(), Error>> + Send;
@@ -66,8 +67,8 @@ impl sealed::Wait for Blocking {
     #[cfg(feature = "shared")]
     const BLOCKS: bool = true;
 
-    async fn ended(flight: &Flight) -> Ending {
-        flight.wait()
+    async fn ended(flight: &Arc<Flight>) -> Option<Ending> {
+        waits::wait(flight)
     }
 
     async fn stored(loads: Vec<Arc<Flight>>) -> Result<(), Error> {
@@ -85,8 +86,8 @@ impl sealed::Wait for Tasks {
     #[cfg(feature = "shared")]
     const BLOCKS: bool = false;
 
-    async fn ended(flight: &Flight) -> Ending {
-        flight.wait_async().await
+    async fn ended(flight: &Arc<Flight>) -> Option<Ending> {
+        waits::wait_async(flight).await
     }
 
     async fn stored(loads: Vec<Arc<Flight>>) -> Result<(), Error> {

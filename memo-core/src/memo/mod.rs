@@ -28,6 +28,7 @@ pub mod thread;
 mod untyped;
 mod valid;
 mod verify;
+mod waits;
 
 pub use call::{Begun, Open, Settled, Started, refresh, start};
 pub use cell::Instance;

@@ -279,3 +279,38 @@ fn models_of_calls_that_write_the_same_ids_end_and_agree() {
         assert!([1, 2].iter().all(|id| shelf.read(*id) == Some(Some(here[id]))), "{here:?}");
     });
 }
+
+#[test]
+fn models_of_bodies_that_need_ids_of_each_other_end() {
+    /// How deep an id is in a tree that is a list.
+    fn depths(function: &'static Function, ids: &[Id]) -> Map {
+        let mut bulk =
+            match start(function, Instance::<()>::new(), outcome(), (Hole, ()), LocalOnly, &ids, ids_of(&ids).how()) {
+                Looked::Hit(map) => return map,
+                Looked::Open(bulk) => bulk,
+            };
+        loop {
+            let load = match bulk.settle() {
+                Settled::Done(map, _) => return map,
+                Settled::Load(load) => load,
+            };
+            let some = load.pick(&ids);
+            let body = || {
+                let parents: Vec<Id> = some.lend().iter().filter_map(|id| id.checked_sub(1)).collect();
+                let above = if parents.is_empty() { Map::new() } else { depths(function, &parents) };
+                some.lend().iter().map(|id| (*id, id.checked_sub(1).map_or(0, |parent| above[&parent] + 1))).collect()
+            };
+            bulk = load.run(body, |item| item.is_some()).expect("it is no error");
+        }
+    }
+    explore(|| {
+        let function = function();
+        let caller = |ids: &'static [Id]| -> Box<dyn FnOnce() + Send> {
+            Box::new(move || {
+                let map = depths(function, ids);
+                assert!(map.len() == ids.len() && map.iter().all(|(id, depth)| *depth == u32::from(*id)), "{map:?}");
+            })
+        };
+        together([caller(&[3, 1]), caller(&[2, 0]), caller(&[1, 2])]);
+    });
+}

@@ -149,7 +149,7 @@ impl<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> Bulk<W, K, D> {
                     endings.push(I::ended(&follower.flight).await);
                 }
             }
-            // Only now, when all have ended, it may lead again.
+            // Only now, when all have ended or can't be waited for, it may lead again.
             if let Err(whole) = self.follow(endings) {
                 return Settled::Done(whole, Ok(()));
             }
@@ -157,7 +157,7 @@ impl<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> Bulk<W, K, D> {
     }
 
     /// Takes how the loads ended that were waited for.
-    fn follow(&mut self, endings: Vec<Ending>) -> Result<(), W::Whole> {
+    fn follow(&mut self, endings: Vec<Option<Ending>>) -> Result<(), W::Whole> {
         for (Unanswered { place, open }, ending) in std::mem::take(&mut self.open).into_iter().zip(endings) {
             let Open::Follow(follower) = open else { continue };
             let id = (self.id)(follower.flight.key()).clone();

@@ -1,0 +1,117 @@
+//! Bodies that need each other's loads: none of them waits for ever.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use memokit::cached;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Barrier, mpsc};
+use std::thread;
+use std::time::Duration;
+
+/// Runs two calls at once, and waits for both.
+fn both<T: Send + 'static>(calls: [fn() -> T; 2]) -> [T; 2] {
+    let ended = calls.map(|call| {
+        let (send, ended) = mpsc::channel();
+        thread::spawn(move || send.send(call()));
+        ended
+    });
+    ended.map(|ended| ended.recv_timeout(Duration::from_secs(60)).expect("a call hangs, or panicked"))
+}
+
+/// Brings the first two that come together, and lets all later ones pass.
+struct Meeting {
+    came: AtomicU32,
+    barrier: Barrier,
+}
+
+impl Meeting {
+    const fn new() -> Self {
+        Meeting { came: AtomicU32::new(0), barrier: Barrier::new(2) }
+    }
+
+    fn meet(&self) {
+        if self.came.fetch_add(1, Ordering::SeqCst) < 2 {
+            self.barrier.wait();
+        }
+    }
+}
+
+#[test]
+fn loads_of_several_that_need_ids_of_each_other_end() {
+    static MEETING: Meeting = Meeting::new();
+
+    /// How deep an id is in a tree that is a list. No id needs itself, but a list of ids may need one of another list that
+    /// needs one of it.
+    #[cached(each = ids)]
+    fn depths(ids: &[u32]) -> HashMap<u32, u32> {
+        MEETING.meet();
+        let parents: Vec<u32> = ids.iter().filter_map(|id| id.checked_sub(1)).collect();
+        let above = if parents.is_empty() { HashMap::new() } else { depths(&parents) };
+        ids.iter().map(|id| (*id, id.checked_sub(1).map_or(0, |parent| above[&parent] + 1))).collect()
+    }
+
+    let [odd, even] = both([|| depths(&[3, 1]), || depths(&[2])]);
+    assert_eq!((odd, even), (HashMap::from([(3, 3), (1, 1)]), HashMap::from([(2, 2)])));
+    assert_eq!(depths(&[0, 1, 2, 3]).len(), 4);
+    let before = depths::stats().loads;
+    depths(&[0, 1, 2, 3]);
+    assert_eq!(depths::stats().loads, before, "all of them are stored");
+}
+
+#[test]
+fn guards_that_call_each_other_end() {
+    static MEETING: Meeting = Meeting::new();
+
+    #[cached(store_result = false)]
+    fn left(number: u32) -> Option<&'static str> {
+        MEETING.meet();
+        right(number).flatten()
+    }
+
+    #[cached(store_result = false)]
+    fn right(number: u32) -> Option<&'static str> {
+        MEETING.meet();
+        left(number).flatten()
+    }
+
+    let ran = both([|| left(1), || right(1)]);
+    assert_eq!(ran, [Some(None), Some(None)], "each runs once, and sees that the other does");
+    assert_eq!((left(1), right(1)), (None, None));
+}
+
+#[tokio::test]
+async fn tasks_that_need_ids_of_each_other_end() {
+    static CAME: AtomicU32 = AtomicU32::new(0);
+
+    #[cached(each = ids)]
+    async fn depths(ids: &[u32]) -> HashMap<u32, u32> {
+        CAME.fetch_add(1, Ordering::SeqCst);
+        while CAME.load(Ordering::SeqCst) < 2 {
+            tokio::task::yield_now().await;
+        }
+        let parents: Vec<u32> = ids.iter().filter_map(|id| id.checked_sub(1)).collect();
+        let above = if parents.is_empty() { HashMap::new() } else { Box::pin(depths(&parents)).await };
+        ids.iter().map(|id| (*id, id.checked_sub(1).map_or(0, |parent| above[&parent] + 1))).collect()
+    }
+
+    let both = async { tokio::join!(depths(&[3, 1]), depths(&[2])) };
+    let (odd, even) = tokio::time::timeout(Duration::from_secs(60), both).await.expect("a call hangs");
+    assert_eq!((odd, even), (HashMap::from([(3, 3), (1, 1)]), HashMap::from([(2, 2)])));
+}
+
+#[cfg(feature = "shared")]
+#[test]
+fn so_do_loads_that_share_a_cache_but_have_no_local_level() {
+    static MEETING: Meeting = Meeting::new();
+
+    #[cached(each = ids, cache = "default", local = false)]
+    fn depths(ids: &[u32]) -> HashMap<u32, u32> {
+        MEETING.meet();
+        let parents: Vec<u32> = ids.iter().filter_map(|id| id.checked_sub(1)).collect();
+        let above = if parents.is_empty() { HashMap::new() } else { depths(&parents) };
+        ids.iter().map(|id| (*id, id.checked_sub(1).map_or(0, |parent| above[&parent] + 1))).collect()
+    }
+
+    let [odd, even] = both([|| depths(&[3, 1]), || depths(&[2])]);
+    assert_eq!((odd, even), (HashMap::from([(3, 3), (1, 1)]), HashMap::from([(2, 2)])));
+}
