@@ -6,6 +6,8 @@
 #![allow(unsafe_code)]
 
 use super::{AnyMemo, Memo};
+#[cfg(feature = "shared")]
+use crate::shared::names::Named;
 use crate::sync::{Mutex, OnceLock, RwLock};
 use hashbrown::HashMap;
 use std::any::TypeId;
@@ -39,9 +41,10 @@ impl<T: ?Sized> Instance<T> {
     }
 
     /// The names of the types.
+    #[cfg(feature = "shared")]
     #[must_use]
-    pub fn name(self) -> &'static str {
-        std::any::type_name::<T>()
+    pub fn name(self) -> Named {
+        Named { name: std::any::type_name::<T>(), id: typeid::of::<PhantomData<T>>() }
     }
 }
 

@@ -4,6 +4,7 @@ use super::cache::{Found, TimeToLive, Want};
 use super::codec::Codec;
 use super::entry::Reject;
 use super::link::Linked;
+use super::names::Named;
 use super::value;
 use crate::clock;
 use crate::explain::SharedState;
@@ -24,7 +25,7 @@ use std::time::Duration;
 /// A function with `cache =`, and its codec.
 pub struct SharedBy<C> {
     /// The type parameters, which are part of the key of a generic function.
-    instance: Option<&'static str>,
+    instance: Option<Named>,
     /// `Self`, where it is to be part of the prefix.
     owner: Option<&'static str>,
     codec: PhantomData<fn() -> C>,
@@ -33,7 +34,7 @@ pub struct SharedBy<C> {
 impl<C> SharedBy<C> {
     /// Doors for this instantiation.
     #[must_use]
-    pub const fn new(instance: Option<&'static str>) -> Self {
+    pub const fn new(instance: Option<Named>) -> Self {
         SharedBy { instance, owner: None, codec: PhantomData }
     }
 
@@ -45,7 +46,7 @@ impl<C> SharedBy<C> {
 
     fn key<P: SerializeParts>(&self, function: &Function, parts: P) -> Result<Key, Error> {
         let digest = match self.instance {
-            Some(instance) => Digest::of_instance(instance, &Borrowed(parts)),
+            Some(instance) => Digest::of_instance(instance.unambiguous(function.name)?, &Borrowed(parts)),
             None => Digest::of(&Borrowed(parts)),
         };
         Ok(function.shared_prefix(self.owner)?.key(&digest?))

@@ -20,6 +20,7 @@ pub(crate) mod link;
 mod listener;
 mod many;
 mod mirror;
+pub(crate) mod names;
 mod owed;
 mod plain;
 mod recovery;
