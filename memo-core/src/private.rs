@@ -13,7 +13,7 @@ pub use crate::memo::thread;
 pub use crate::memo::{
     Begun, Blocking, Function, Guard, Instance, Io, Keep, LocalOnly, Note, Noted, Open, Operation, Registered, Settled,
     Started, Tagged, Tasks, comparable, count_bypass, evictions, invalidate_all_local, keep_for, key_type, operation,
-    put, ready, refresh, start, valid_if, verify, verify_due,
+    put, ready, refresh, start, tag_with, valid_if, verify, verify_due,
 };
 pub use crate::outcome::{AnyOnce, AnyResult, AnyReturn, MaybeNone, Outcome, Returns, once_plain, storing_errors};
 pub use crate::tags::Tags;

@@ -139,9 +139,11 @@ where
         }
     }
 
-    /// The entry, fresh or expired but not invalidated, without marking it as used.
+    /// The entry, fresh or expired but not invalidated, without marking it as used. Who asks has its tags.
     pub(crate) fn peek(&self, pin: &Pin, hash: u64, key: &impl Equivalent<K>) -> Option<Hit<V>> {
-        self.find(pin, hash, key).filter(|seen| self.engine.is_valid(*seen)).map(|seen| self.hit(seen))
+        let seen = self.find(pin, hash, key).filter(|seen| self.engine.is_valid(*seen))?;
+        seen.hand_on_tags();
+        Some(self.hit(seen))
     }
 
     #[inline(always)]

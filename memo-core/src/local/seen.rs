@@ -38,6 +38,12 @@ impl<'a> Seen<'a> {
     #[inline(always)]
     pub(crate) fn serve(self) {
         self.node.head().use_once();
+        self.hand_on_tags();
+    }
+
+    /// Hands its tags to the load that the running code is inside of.
+    #[inline(always)]
+    pub(crate) fn hand_on_tags(self) {
         context::inherit_from(self.node.tagged());
     }
 

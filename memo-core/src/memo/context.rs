@@ -32,11 +32,21 @@ fn innermost(work: impl FnOnce(&mut Frame)) {
 /// Tags the innermost load; the tag is made only if there is one.
 pub(crate) fn tag(make: impl FnOnce() -> Arc<str>) {
     // Made outside of the borrow: it is code of users.
-    let is_inside = INSIDE.try_with(|inside| !inside.borrow().is_empty()).unwrap_or(false);
-    if is_inside {
+    if is_inside_any() {
         let tag = make();
         innermost(|frame| frame.tags.add(tag));
     }
+}
+
+/// Tags the innermost load with the tags of a call that has no load of its own; they are made only if there is one.
+pub fn tag_with(make: impl FnOnce(Tags) -> Tags) {
+    if is_inside_any() {
+        inherit(&make(Tags::default()));
+    }
+}
+
+fn is_inside_any() -> bool {
+    INSIDE.try_with(|inside| !inside.borrow().is_empty()).unwrap_or(false)
 }
 
 /// The running code has got a value with these tags, which are those of the innermost load's value, too.

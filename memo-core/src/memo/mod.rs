@@ -32,6 +32,7 @@ mod waits;
 
 pub use call::{Begun, Open, Settled, Started, refresh, start};
 pub use cell::Instance;
+pub use context::tag_with;
 pub use door::LocalOnly;
 pub use evictions::{evictions, key_type};
 pub use function::{Function, Registered, check, count_bypass};

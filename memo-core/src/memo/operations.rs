@@ -3,6 +3,7 @@
 use super::Memo;
 use super::call::{MemoKey, lead};
 use super::cell::Instance;
+use super::context;
 use super::door::{Door, Fetched, MakeDoor};
 use super::function::Function;
 use super::io::Io;
@@ -86,7 +87,10 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
             return Ok(Some(entry.value));
         }
         match valid::fetch::<O, D, I>(self.outcome, self.function, &self.door).await {
-            Fetched::Value(found) => Ok(Some(found.value)),
+            Fetched::Value(found) => {
+                context::inherit(&found.tags);
+                Ok(Some(found.value))
+            }
             Fetched::Nothing => Ok(None),
             Fetched::Failed(error) => Err(error),
         }
@@ -104,7 +108,10 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
             return Ok(true);
         }
         match valid::fetch::<O, D, I>(self.outcome, self.function, &self.door).await {
-            Fetched::Value(_) => Ok(true),
+            Fetched::Value(found) => {
+                context::inherit(&found.tags);
+                Ok(true)
+            }
             Fetched::Nothing => Ok(false),
             Fetched::Failed(error) => Err(error),
         }

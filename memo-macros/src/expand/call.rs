@@ -76,10 +76,11 @@ pub(super) fn cached(site: &Site<'_>) -> TokenStream {
 pub(super) fn bypass(site: &Site<'_>) -> Option<TokenStream> {
     let (private, body) = (&site.private, body(site));
     site.options.bypass.as_ref().map(|bypass| {
-        let (bypass, holder) = (&bypass.value, site.path(&site.holder()));
+        let (bypass, holder, tags) = (&bypass.value, site.path(&site.holder()), site.tags_caller());
         quote! {
             if #bypass {
                 #private::count_bypass(#holder());
+                #tags
                 return #body;
             }
         }

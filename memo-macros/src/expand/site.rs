@@ -80,10 +80,23 @@ impl<'a> Site<'a> {
     /// This door, with the tags of the call.
     pub(super) fn tagged(&self, door: &TokenStream) -> TokenStream {
         let Some(tags) = &self.options.tags else { return door.clone() };
+        let (private, tags) = (&self.private, self.adds_tags(&tags.value));
+        quote!(#private::Tagged::new(#tags, #door))
+    }
+
+    /// Adds the tags of the call to others, as a closure.
+    fn adds_tags(&self, tags: &[Expr]) -> TokenStream {
         let private = &self.private;
         // By reference, so that an argument can be a tag and still go to the body.
-        let tags = tags.value.iter().map(|tag| quote_spanned!(tag.span()=> .with(&(#tag))));
-        quote!(#private::Tagged::new(|__memokit_tags: #private::Tags| __memokit_tags #(#tags)*, #door))
+        let tags = tags.iter().map(|tag| quote_spanned!(tag.span()=> .with(&(#tag))));
+        quote!(|__memokit_tags: #private::Tags| __memokit_tags #(#tags)*)
+    }
+
+    /// Tags the load that this call is made from, where the call has none.
+    pub(super) fn tags_caller(&self) -> Option<TokenStream> {
+        let tags = self.adds_tags(&self.options.tags.as_ref()?.value);
+        let private = &self.private;
+        Some(quote!(#private::tag_with(#tags);))
     }
 
     /// As [`call`](Site::call), of a call that may load.

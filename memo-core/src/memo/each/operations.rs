@@ -5,6 +5,7 @@ use crate::Error;
 use crate::lookup::Part;
 use crate::memo::call::{MemoKey, lead};
 use crate::memo::cell::Instance;
+use crate::memo::context;
 use crate::memo::door::MakeDoor;
 use crate::memo::function::Function;
 use crate::memo::guard::{Brought, begin_all, store_all};
@@ -139,6 +140,9 @@ impl<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> Operations<W, K, D> {
         for one in &elsewhere {
             let found = found.next().flatten();
             let found = found.filter(|found| valid::accepts(one.outcome, one.function, &found.value));
+            if let Some(found) = &found {
+                context::inherit(&found.tags);
+            }
             tell(&one.key, found.map(|found| found.value));
         }
         Ok(())

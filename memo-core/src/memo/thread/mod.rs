@@ -8,6 +8,7 @@ mod memo;
 mod outcome;
 
 pub use super::cell::Instance;
+pub use super::context::tag_with;
 pub use super::door::LocalOnly;
 pub use super::function::{Function, Registered, count_bypass};
 pub use super::io::{Blocking, ready};
@@ -228,7 +229,8 @@ impl<O: Outcome, K: Key> Operation<O, K> {
     /// The value in this thread, if it is fresh.
     #[must_use]
     pub fn peek_local(self) -> Option<O::Value> {
-        let value = self.memo?.peek(&self.key)?.value;
+        let Entry { value, marks, .. } = self.memo?.peek(&self.key)?;
+        context::inherit_from(marks.as_deref());
         self.outcome.is_valid(&value).then_some(value)
     }
 
