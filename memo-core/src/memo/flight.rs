@@ -43,7 +43,10 @@ struct State {
     doomed: bool,
     /// A newer value was stored: what this load may have fetched from the shared level is old, what it loads is not.
     fetch_is_outdated: bool,
-    wakers: Vec<Waker>,
+    /// The tasks that wait, by numbers that only grow.
+    wakers: Vec<(u64, Waker)>,
+    /// The number of the next one.
+    next: u64,
 }
 
 enum Phase {
@@ -81,6 +84,7 @@ impl Flight {
                 doomed: false,
                 fetch_is_outdated: false,
                 wakers: Vec::new(),
+                next: 0,
             }),
             changed: Condvar::new(),
             key,
@@ -194,7 +198,9 @@ impl Flight {
             (std::mem::take(&mut state.wakers), before)
         };
         // Outside the lock: a waker may poll its task in place.
-        wakers.into_iter().for_each(Waker::wake);
+        for (_, waker) in wakers {
+            waker.wake();
+        }
     }
 
     /// Waits for the end, with the thread.
@@ -210,12 +216,9 @@ impl Flight {
 
     /// Waits for the end, as a task.
     pub(crate) async fn wait_async(&self) -> Ending {
-        poll_fn(|context| {
-            let mut state = self.state.lock();
-            match &state.phase {
-                Phase::Ended(ending) => Poll::Ready(ending.clone()),
-                _ => state.wait_with(context.waker()),
-            }
+        self.wait_until(|phase| match phase {
+            Phase::Ended(ending) => Some(ending.clone()),
+            _ => None,
         })
         .await
     }
@@ -232,22 +235,67 @@ impl Flight {
     }
 
     /// Waits as a task until the load does not write to the shared level.
-    pub(crate) fn poll_stored(&self, context: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.state.lock();
-        match state.phase {
-            Phase::Storing => state.wait_with(context.waker()),
-            _ => Poll::Ready(()),
+    pub(crate) async fn wait_stored_async(&self) {
+        self.wait_until(|phase| (!matches!(phase, Phase::Storing)).then_some(())).await;
+    }
+
+    async fn wait_until<T>(&self, is: impl Fn(&Phase) -> Option<T>) -> T {
+        let mut place = Place { flight: self, number: None };
+        poll_fn(|context| place.poll(context, &is)).await
+    }
+}
+
+/// A task's place among those that a load wakes. It is given up as it is dropped, so that tasks which come and go while a
+/// load runs leave nothing behind.
+struct Place<'f> {
+    flight: &'f Flight,
+    number: Option<u64>,
+}
+
+impl Place<'_> {
+    fn poll<T>(&mut self, context: &Context<'_>, is: impl Fn(&Phase) -> Option<T>) -> Poll<T> {
+        let mut state = self.flight.state.lock();
+        if let Some(so) = is(&state.phase) {
+            return Poll::Ready(so);
         }
+        let before = state.wait_with(&mut self.number, context.waker());
+        drop(state);
+        // Outside the lock: with its last waker a task may be dropped.
+        drop(before);
+        Poll::Pending
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let given_up = self.number.and_then(|number| self.flight.state.lock().forget(number));
+        drop(given_up);
     }
 }
 
 impl State {
-    /// Remembers who to wake. A task that is dropped leaves a waker behind, which wakes nobody.
-    fn wait_with<T>(&mut self, waker: &Waker) -> Poll<T> {
-        if !self.wakers.iter().any(|known| known.will_wake(waker)) {
-            self.wakers.push(waker.clone());
+    /// Remembers who to wake at this number, or at a new one if there is none; what was there before.
+    fn wait_with(&mut self, number: &mut Option<u64>, waker: &Waker) -> Option<Waker> {
+        let known = number.and_then(|number| self.find(number));
+        match known {
+            Some(at) if self.wakers[at].1.will_wake(waker) => None,
+            Some(at) => Some(std::mem::replace(&mut self.wakers[at].1, waker.clone())),
+            None => {
+                *number = Some(self.next);
+                self.wakers.push((self.next, waker.clone()));
+                self.next += 1;
+                None
+            }
         }
-        Poll::Pending
+    }
+
+    fn forget(&mut self, number: u64) -> Option<Waker> {
+        let at = self.find(number)?;
+        Some(self.wakers.remove(at).1)
+    }
+
+    fn find(&self, number: u64) -> Option<usize> {
+        self.wakers.binary_search_by_key(&number, |(number, _)| *number).ok()
     }
 }
 
@@ -255,6 +303,7 @@ impl State {
 mod tests {
     use super::*;
     use std::pin::pin;
+    use std::task::Wake;
 
     #[test]
     fn followers_get_the_value_in_threads_and_tasks() {
@@ -269,6 +318,31 @@ mod tests {
             let Poll::Ready(ending) = task.poll(&mut context) else { panic!("the load has ended") };
             assert!(is_seven(ending) && is_seven(waiting.join().expect("no panic")));
         });
+    }
+
+    #[test]
+    fn a_task_that_leaves_leaves_nothing_behind() {
+        struct Task;
+        impl Wake for Task {
+            fn wake(self: Arc<Self>) {}
+        }
+        let flight = Flight::new((), 0, false);
+        let (stays, leaves) = (Arc::new(Task), Arc::new(Task));
+        let (stays_waker, leaves_waker) = (Waker::from(Arc::clone(&stays)), Waker::from(Arc::clone(&leaves)));
+        let mut waiting = pin!(flight.wait_async());
+        for _ in 0..3 {
+            assert!(waiting.as_mut().poll(&mut Context::from_waker(&stays_waker)).is_pending());
+            let mut left = Box::pin(flight.wait_async());
+            assert!(left.as_mut().poll(&mut Context::from_waker(&leaves_waker)).is_pending());
+            // Another call of the same task stays.
+            let same = pin!(flight.wait_async());
+            assert!(same.poll(&mut Context::from_waker(&stays_waker)).is_pending());
+        }
+        assert_eq!(Arc::strong_count(&leaves), 2, "nobody has it but its waker");
+        assert_eq!(Arc::strong_count(&stays), 3, "the one that waits");
+        flight.end(Ending::Abandoned);
+        assert_eq!(Arc::strong_count(&stays), 2, "it is woken");
+        assert!(waiting.poll(&mut Context::from_waker(&stays_waker)).is_ready());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::waits;
 #[cfg(feature = "shared")]
 use crate::shared::ask::Ask;
 use crate::{Error, ErrorKind};
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -92,7 +92,7 @@ impl sealed::Wait for Tasks {
 
     async fn stored(loads: Vec<Arc<Flight>>) -> Result<(), Error> {
         for load in loads {
-            poll_fn(|context| load.poll_stored(context)).await;
+            load.wait_stored_async().await;
         }
         Ok(())
     }
