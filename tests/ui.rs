@@ -37,6 +37,19 @@ fn a_missing_bound_is_reported_at_the_argument() {
 }
 
 #[test]
+fn one_behind_a_reference_is_reported_there_too() {
+    let message = first_message("receiver");
+    for part in [
+        "an argument of a cached function can't be part of its key",
+        "src/bin/receiver.rs:10:12",
+        "the trait `Hash` is not implemented for `Client`",
+        "leave it out with `ignore = …`, or name what identifies it with `key = …`",
+    ] {
+        assert!(message.contains(part), "no {part} in {message}");
+    }
+}
+
+#[test]
 fn a_value_that_can_not_be_stored_is_reported_at_the_return_type() {
     let message = first_message("value");
     for part in ["src/bin/value.rs:8:17", "Answer: serde::Serialize` is not satisfied"] {

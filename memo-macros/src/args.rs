@@ -209,6 +209,8 @@ impl Options {
             "scope" => put(&mut self.scope, &name, scope(&value), errors),
             "companion" => put(&mut self.companion, &name, ident(&value), errors),
             "crate" => put(&mut self.krate, &name, path(&value), errors),
+            "result" => errors.at(&name, "there is no `result`, and no need of one: of a `Result` only the `Ok` is stored, unless `cache_err` says otherwise"),
+            "option" => errors.at(&name, "there is no `option`: `cache_none = false` does not store `None`"),
             wrong => {
                 let meant = match familiar(wrong).or_else(|| nearest(wrong, NAMES)) {
                     Some(meant) => format!("did you mean `{meant}`? "),

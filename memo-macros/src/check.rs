@@ -250,6 +250,7 @@ fn function_alone(options: &Options, model: &Model<'_>, errors: &mut Errors) {
             "`scope = \"thread\"` can't be used on an `async fn`: its task may go on in another thread after each await",
         );
     }
+    associated(model, errors);
     returned(model, errors);
     if let Some(cache_err) = options.cache_err.as_ref().filter(|_| options.stores_errors() && never_fails(model)) {
         let message = "`cache_err` needs a function that returns a `Result`: which values are stored is said with \
@@ -298,6 +299,27 @@ fn never_fails(model: &Model<'_>) -> bool {
         }),
         Type::Tuple(_) | Type::Array(_) | Type::Reference(_) | Type::FnPtr(_) => true,
         _ => false,
+    }
+}
+
+/// A function without `self` that has `Self` in its signature stands in an `impl`, where its companion type can't.
+fn associated(model: &Model<'_>, errors: &mut Errors) {
+    struct Mentioned(Option<Span>);
+    impl<'ast> Visit<'ast> for Mentioned {
+        fn visit_ident(&mut self, name: &'ast syn::Ident) {
+            if name == "Self" {
+                self.0.get_or_insert(name.span());
+            }
+        }
+    }
+    let mut mentioned = Mentioned(None);
+    mentioned.visit_signature(&model.original.sig);
+    if let (Place::Free, Some(span)) = (model.place, mentioned.0) {
+        errors.at_span(
+            span,
+            "an associated function without `self` needs `#[cached]` on its `impl` block too, without options there: the \
+             attribute has to see the block to know where the companions go",
+        );
     }
 }
 

@@ -121,7 +121,10 @@ impl<'b, T: ?Sized> Arg<&&'b T> {
     /// A reference is what it refers to.
     #[inline]
     #[must_use]
-    pub fn part(&self) -> &'b T {
+    pub fn part(&self) -> &'b T
+    where
+        &'b T: Part,
+    {
         self.0
     }
 }
@@ -143,7 +146,10 @@ impl<'a, T: ?Sized + ToOwned> Arg<&'a Cow<'_, T>> {
     /// Borrowed or owned, the content is the key.
     #[inline]
     #[must_use]
-    pub fn part(&self) -> &'a T {
+    pub fn part(&self) -> &'a T
+    where
+        &'a T: Part,
+    {
         self.0
     }
 }
