@@ -3,8 +3,10 @@
 
 use memokit::cached;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Barrier, mpsc};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -114,4 +116,52 @@ fn so_do_loads_that_share_a_cache_but_have_no_local_level() {
 
     let [odd, even] = both([|| depths(&[3, 1]), || depths(&[2])]);
     assert_eq!((odd, even), (HashMap::from([(3, 3), (1, 1)]), HashMap::from([(2, 2)])));
+}
+
+#[cfg(feature = "shared")]
+#[test]
+fn a_call_from_its_own_body_does_not_wait_for_the_lease_of_that_load() {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+
+    #[cached(cache = "default", single_flight = "fleet")]
+    fn again(number: u32) -> u32 {
+        match RUNS.fetch_add(1, Ordering::SeqCst) {
+            0 => again(number) + 1,
+            _ => number,
+        }
+    }
+
+    let (send, ended) = mpsc::channel();
+    thread::spawn(move || send.send(again(7)));
+    assert_eq!(ended.recv_timeout(Duration::from_secs(60)).expect("it waits for itself"), 8);
+    assert_eq!(RUNS.load(Ordering::SeqCst), 2);
+}
+
+#[cfg(feature = "shared")]
+#[test]
+fn nor_do_those_wait_for_each_other_whose_leader_failed() {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    static FIRST_ENDS: AtomicBool = AtomicBool::new(false);
+
+    #[derive(Debug)]
+    struct NotToBeCopied;
+
+    /// The first run ends when it is told to, and the others when both of them are there.
+    #[cached(cache = "default", single_flight = "fleet")]
+    async fn fails() -> Result<u32, NotToBeCopied> {
+        let is_first = RUNS.fetch_add(1, Ordering::SeqCst) == 0;
+        let goes_on = || if is_first { FIRST_ENDS.load(Ordering::SeqCst) } else { RUNS.load(Ordering::SeqCst) == 3 };
+        poll_fn(|_| if goes_on() { Poll::Ready(()) } else { Poll::Pending }).await;
+        Err(NotToBeCopied)
+    }
+
+    let mut context = Context::from_waker(Waker::noop());
+    let mut calls = [(); 3].map(|()| Box::pin(fails()));
+    assert!(calls.iter_mut().all(|call| call.as_mut().poll(&mut context).is_pending()));
+    FIRST_ENDS.store(true, Ordering::SeqCst);
+    assert!(calls[0].as_mut().poll(&mut context).is_ready());
+    let [_, second, third] = &mut calls;
+    assert!(second.as_mut().poll(&mut context).is_pending());
+    assert!(third.as_mut().poll(&mut context).is_ready(), "it waits for the lease of the second one");
+    assert!(second.as_mut().poll(&mut context).is_ready());
 }

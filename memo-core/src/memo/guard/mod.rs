@@ -126,6 +126,8 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         if self.function.is_fleet
             && D::SHARED
             && self.asked != Asked::Failed
+            // The lease may be that of the load whose body calls.
+            && self.flight.as_deref().is_some_and(Flight::is_joinable)
             && let Some(found) = self.take_lease::<I>().await
         {
             return Begun::Hit(self.end_with(found));
