@@ -39,9 +39,9 @@ fn it_says_so_without_asking_until_the_cache_answers_again() {
         bucket.set(&2, &20).unwrap_err(),
         bucket.add(&2, &20).unwrap_err(),
         bucket.remove(&2).unwrap_err(),
-        bucket.get_many(&[2, 3]).unwrap_err(),
+        bucket.get_many([2, 3]).unwrap_err(),
         bucket.set_many([(2, &20)]).unwrap_err(),
-        bucket.remove_many(&[2]).unwrap_err(),
+        bucket.remove_many([2]).unwrap_err(),
     ];
     for error in errors {
         assert_eq!(error.kind(), ErrorKind::Unavailable);
