@@ -2,7 +2,7 @@
 #![cfg(all(feature = "testing", feature = "shared"))]
 
 use memo_core::clock::{self, Tick};
-use memo_core::invalidation::{Invalidated, Invalidation, Records, Stored};
+use memo_core::invalidation::{Invalidated, Invalidation, Loaded, Records, Stored};
 use memo_core::testing::{MockClock, conformance};
 use memo_core::{Cache, Capabilities, Error, ErrorKind, check_key, is_reserved};
 use std::collections::HashMap;
@@ -137,10 +137,14 @@ enum Wrong {
     ClaimsABus,
     CountsAllKeys,
     KeepsEntries,
+    ManyHaveOneCondition,
+    ManyHaveOneTimeout,
+    ManyStopAtAnUnfit,
     NeverLifts,
     RecordsNothing,
     RemovesWhatever,
     StandsStill,
+    StoresBackwards,
     StoresWhatever,
     TouchesWhatever,
 }
@@ -210,6 +214,27 @@ impl Cache for Misled {
             return self.set(key, bytes, timeout).map(|()| Stored::Stored);
         }
         self.inner.store(key, bytes, timeout, since)
+    }
+
+    fn store_many(&self, entries: &[Loaded<'_>]) -> Vec<Result<Stored, Error>> {
+        let Some(first) = entries.first() else { return Vec::new() };
+        let one = |entry: &Loaded<'_>| {
+            let since = if self.is(Wrong::ManyHaveOneCondition) { first.since } else { entry.since };
+            let timeout = if self.is(Wrong::ManyHaveOneTimeout) { first.timeout } else { entry.timeout };
+            self.store(entry.key, entry.bytes, timeout, since)
+        };
+        match self.wrong {
+            Wrong::StoresBackwards => {
+                let mut stored: Vec<_> = entries.iter().rev().map(one).collect();
+                stored.reverse();
+                stored
+            }
+            Wrong::ManyStopAtAnUnfit => match entries.iter().map(one).collect::<Result<Vec<_>, _>>() {
+                Ok(all) => all.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error); entries.len()],
+            },
+            _ => entries.iter().map(one).collect(),
+        }
     }
 
     fn records(&self, names: &[&str], seen: u64) -> Result<Records, Error> {
@@ -284,10 +309,17 @@ fn each_wrong_invalidation_is_found_under_its_rule() {
         (Wrong::ClaimsABus, "what is published is heard by all who subscribed"),
         (Wrong::CountsAllKeys, "invalidate drops its keys and counts what was there"),
         (Wrong::KeepsEntries, "invalidate drops its keys and counts what was there"),
+        (
+            Wrong::ManyHaveOneCondition,
+            "store_many refuses what was loaded before an invalidation of its key, and nothing else",
+        ),
+        (Wrong::ManyHaveOneTimeout, "store_many stores each as store does"),
+        (Wrong::ManyStopAtAnUnfit, "what can't be stored keeps nothing else out of store_many"),
         (Wrong::NeverLifts, "the sequence never is below what a caller has seen"),
         (Wrong::RecordsNothing, "an invalidation is recorded for its names"),
         (Wrong::RemovesWhatever, "remove_if drops what it names and nothing else"),
         (Wrong::StandsStill, "invalidations are numbered upwards"),
+        (Wrong::StoresBackwards, "store_many stores in the order of its entries"),
         (Wrong::StoresWhatever, "what was loaded before an invalidation of its key is not stored"),
         (Wrong::TouchesWhatever, "touch_if renews what it names and nothing else"),
     ];

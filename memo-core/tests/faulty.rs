@@ -4,7 +4,7 @@
 
 use memo_core::bus::{Listener, Snapshot, Subscription};
 use memo_core::clock::{self, Tick};
-use memo_core::invalidation::{Invalidation, Stored};
+use memo_core::invalidation::{Invalidation, Loaded, Stored};
 use memo_core::testing::{Fault, Faulty, MockClock, Operation, conformance};
 use memo_core::{Cache, Capabilities, Error, ErrorKind, Found, Want, check_key};
 use std::collections::HashMap;
@@ -107,7 +107,7 @@ type Read = fn(&Faulty) -> Result<Option<Vec<u8>>, Error>;
 type Call = (Operation, fn(&Faulty) -> Result<(), Error>);
 
 /// Each operation through each of its doors.
-const CALLS: [Call; 37] = [
+const CALLS: [Call; 39] = [
     (Operation::Get, |cache| cache.get("key").map(drop)),
     (Operation::Get, |cache| wait(cache.get_async("key")).map(drop)),
     (Operation::Set, |cache| cache.set("key", b"new", None)),
@@ -138,6 +138,8 @@ const CALLS: [Call; 37] = [
     (Operation::Store, |cache| {
         wait(cache.store_async("key", b"new", None, 0)).map(|stored| assert_eq!(stored, Stored::Stored))
     }),
+    (Operation::StoreMany, |cache| stored(cache.store_many(&loaded()))),
+    (Operation::StoreMany, |cache| stored(wait(cache.store_many_async(&loaded())))),
     (Operation::Records, |cache| cache.records(&["t:a"], 0).map(drop)),
     (Operation::Records, |cache| wait(cache.records_async(&["t:a"], 0)).map(drop)),
     (Operation::RemoveIf, |cache| cache.remove_if("key", b"value").map(drop)),
@@ -151,6 +153,18 @@ const CALLS: [Call; 37] = [
 
 fn invalidation() -> Invalidation<'static> {
     Invalidation { keys: &["key"], names: &["t:a"], keep: Duration::from_secs(1), ..Invalidation::default() }
+}
+
+fn loaded() -> [Loaded<'static>; 2] {
+    ["key", "other"].map(|key| Loaded { key, bytes: b"new", timeout: None, since: 0 })
+}
+
+/// Both were stored, or both failed in the same way.
+fn stored(results: Vec<Result<Stored, Error>>) -> Result<(), Error> {
+    let [first, second]: [Result<Stored, Error>; 2] = results.try_into().unwrap();
+    let kind = |result: &Result<Stored, Error>| result.as_ref().err().map(Error::kind);
+    assert_eq!(kind(&first), kind(&second));
+    first.map(|stored| assert_eq!((stored, second.unwrap()), (Stored::Stored, Stored::Stored)))
 }
 
 /// What the map can't do is an answer like any other.

@@ -1,7 +1,7 @@
 //! The contract of a backend.
 
 use super::capabilities::Capabilities;
-use super::invalidation::{Invalidated, Invalidation, Records, Stored};
+use super::invalidation::{Invalidated, Invalidation, Loaded, Records, Stored};
 use super::listener::{Listener, Subscription};
 use super::stepwise::Steps;
 use crate::Error;
@@ -78,6 +78,9 @@ pub struct Found<B> {
 /// and a process that dies there leaves it. Each record is an entry that never expires. So a backend that drops entries
 /// of its own accord overrides them, or an old value may be valid again once its record is gone. One that overrides all
 /// of these, as one step for each key, says so by [`Capabilities::conditional`](Capabilities).
+///
+/// A cached function of several ids stores what it loaded by [`store_many`](Cache::store_many), which is `store` of each
+/// as provided: a backend that is waited for overrides it, as it does [`get_many`](Cache::get_many).
 ///
 /// The async twins end in `_async`. They default to the blocking operations, which is right for a backend that does
 /// no I/O; a backend that does I/O overrides them. One that overrides an operation overrides its twin too, unless it does
@@ -171,6 +174,33 @@ pub trait Cache: Send + Sync + 'static {
     /// highest that was seen before the load of the value began.
     fn store(&self, key: &str, bytes: &[u8], timeout: Option<Duration>, since: u64) -> Result<Stored, Error> {
         ready(Steps::blocking(self).store(key, bytes, timeout, since))
+    }
+
+    /// Stores each of these as [`store`](Cache::store) does, on its own condition; what became of each, in their order.
+    /// Each key by itself: not one transaction. One that can't be stored, since its key is none or it is too large, keeps
+    /// no other out. A backend that does not answer is waited for once: its error is the result of each entry that
+    /// nothing is known of by then. A key that is named twice is stored twice, in this order.
+    ///
+    /// ```
+    /// # use memo_core as memokit;
+    /// use memokit::invalidation::{Loaded, Stored};
+    /// # use memokit::{Cache, Error};
+    ///
+    /// # fn example(cache: &dyn Cache) -> Result<(), Error> {
+    /// let since = cache.records(&[], 0)?.sequence;
+    /// let loaded = [("memo:1", b"tea"), ("memo:2", b"mug")];
+    /// let entries = loaded.map(|(key, bytes)| Loaded { key, bytes, timeout: None, since });
+    /// for stored in cache.store_many(&entries) {
+    ///     match stored? {
+    ///         Stored::Stored => {}
+    ///         Stored::Refused { sequence } => println!("it was invalidated meanwhile, with the number {sequence}"),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn store_many(&self, entries: &[Loaded<'_>]) -> Vec<Result<Stored, Error>> {
+        ready(Steps::blocking(self).store_many(entries))
     }
 
     /// The numbers of the latest invalidations of these functions and tags. `seen` as [`Invalidation::seen`]: a lower
@@ -343,6 +373,16 @@ pub trait Cache: Send + Sync + 'static {
                 return Steps::tasks(self).store(key, bytes, timeout, since).await;
             }
             self.store(key, bytes, timeout, since)
+        })
+    }
+
+    /// Twin of [`store_many`](Cache::store_many).
+    fn store_many_async<'a>(&'a self, entries: &'a [Loaded<'a>]) -> BoxFuture<'a, Vec<Result<Stored, Error>>> {
+        Box::pin(async move {
+            if self.capabilities().native_async {
+                return Steps::tasks(self).store_many(entries).await;
+            }
+            self.store_many(entries)
         })
     }
 

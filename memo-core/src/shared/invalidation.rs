@@ -124,6 +124,30 @@ pub struct Invalidated {
     pub removed: u64,
 }
 
+/// A value that was loaded and is to be stored, unless its key was invalidated meanwhile: see
+/// [`Cache::store_many`](crate::Cache::store_many).
+///
+/// ```
+/// # use memo_core as memokit;
+/// use memokit::invalidation::Loaded;
+/// use std::time::Duration;
+///
+/// let tea = Loaded { key: "memo:price:1", bytes: b"320", timeout: Some(Duration::from_secs(60)), since: 12 };
+/// let coffee = Loaded { key: "memo:price:2", bytes: b"450", ..tea };
+/// # let _ = coffee;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loaded<'a> {
+    /// Where it is to be.
+    pub key: &'a str,
+    /// The value.
+    pub bytes: &'a [u8],
+    /// `None` is for ever.
+    pub timeout: Option<Duration>,
+    /// The highest number that was seen before the load of the value began.
+    pub since: u64,
+}
+
 /// What became of a value that was to be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a value that was refused must not be kept elsewhere either"]

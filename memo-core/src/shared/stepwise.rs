@@ -6,7 +6,7 @@
 //! for some seconds, and a holder that was stopped for that long finds it gone and does its work again.
 
 use super::cache::{Cache, MAX_KEY_BYTES, check_key};
-use super::invalidation::{Invalidated, Invalidation, Records, Stored, check_records, short_name};
+use super::invalidation::{Invalidated, Invalidation, Loaded, Records, Stored, check_records, short_name};
 use super::keeper::Wait;
 use crate::error::{Error, ErrorKind};
 use crate::random;
@@ -87,6 +87,26 @@ impl<'a, C: Cache + ?Sized> Steps<'a, C> {
             return Ok(Stored::Refused { sequence: after });
         }
         Ok(Stored::Stored)
+    }
+
+    /// One after the other, up to the first that finds the backend down.
+    pub(super) async fn store_many(self, entries: &[Loaded<'_>]) -> Vec<Result<Stored, Error>> {
+        let mut all = Vec::with_capacity(entries.len());
+        for Loaded { key, bytes, timeout, since } in entries {
+            let one = match self.tasks {
+                true => self.cache.store_async(key, bytes, *timeout, *since).await,
+                false => self.cache.store(key, bytes, *timeout, *since),
+            };
+            let is_down = one.as_ref().is_err_and(Error::is_retryable);
+            all.push(one);
+            if is_down {
+                break;
+            }
+        }
+        if let Some(last) = all.last().cloned() {
+            all.resize(entries.len(), last);
+        }
+        all
     }
 
     pub(super) async fn records(self, names: &[&str], seen: u64) -> Result<Records, Error> {

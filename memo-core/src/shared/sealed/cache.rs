@@ -5,7 +5,7 @@ use crate::Error;
 use crate::shared::bus::{Listener, Subscription};
 use crate::shared::cache::{BoxFuture, Cache, Found, Want};
 use crate::shared::capabilities::Capabilities;
-use crate::shared::invalidation::{Invalidated, Invalidation, Records, Stored};
+use crate::shared::invalidation::{Invalidated, Invalidation, Loaded, Records, Stored};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,10 @@ impl Sealed {
         entries.iter().map(|(key, bytes)| (*key, self.seal.close(key, bytes))).collect()
     }
 
+    fn close_loaded<'a>(&self, entries: &[Loaded<'a>]) -> Vec<Cow<'a, [u8]>> {
+        entries.iter().map(|entry| self.seal.close(entry.key, entry.bytes)).collect()
+    }
+
     /// These bytes of the store, if they are the value that is looked for. Another process may have sealed it in another
     /// way: with another of the secrets, or not compressed.
     fn is_another_form(&self, key: &str, value: &[u8], stored: Option<Vec<u8>>) -> Option<Vec<u8>> {
@@ -29,6 +33,11 @@ impl Sealed {
 
 fn borrowed<'a>(entries: &'a [(&'a str, Cow<'a, [u8]>)]) -> Vec<(&'a str, &'a [u8])> {
     entries.iter().map(|(key, bytes)| (*key, &**bytes)).collect()
+}
+
+/// The entries with these bytes in place of their own.
+fn closed<'a>(entries: &[Loaded<'a>], bytes: &'a [Cow<'a, [u8]>]) -> Vec<Loaded<'a>> {
+    entries.iter().zip(bytes).map(|(entry, bytes)| Loaded { bytes, ..*entry }).collect()
 }
 
 // A default would go past the seal, or past what the cache below does better.
@@ -95,6 +104,10 @@ impl Cache for Sealed {
 
     fn store(&self, key: &str, bytes: &[u8], timeout: Option<Duration>, since: u64) -> Result<Stored, Error> {
         self.cache.store(key, &self.seal.close(key, bytes), timeout, since)
+    }
+
+    fn store_many(&self, entries: &[Loaded<'_>]) -> Vec<Result<Stored, Error>> {
+        self.cache.store_many(&closed(entries, &self.close_loaded(entries)))
     }
 
     fn records(&self, names: &[&str], seen: u64) -> Result<Records, Error> {
@@ -210,6 +223,13 @@ impl Cache for Sealed {
         since: u64,
     ) -> BoxFuture<'a, Result<Stored, Error>> {
         Box::pin(async move { self.cache.store_async(key, &self.seal.close(key, bytes), timeout, since).await })
+    }
+
+    fn store_many_async<'a>(&'a self, entries: &'a [Loaded<'a>]) -> BoxFuture<'a, Vec<Result<Stored, Error>>> {
+        Box::pin(async move {
+            let bytes = self.close_loaded(entries);
+            self.cache.store_many_async(&closed(entries, &bytes)).await
+        })
     }
 
     fn records_async<'a>(&'a self, names: &'a [&'a str], seen: u64) -> BoxFuture<'a, Result<Records, Error>> {

@@ -31,16 +31,16 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 impl Subject<'_> {
-    fn invalidate_all(&self, keys: &[&str], names: &[&str], seen: u64) -> Invalidated {
+    pub(super) fn invalidate_all(&self, keys: &[&str], names: &[&str], seen: u64) -> Invalidated {
         self.ok(self.invalidate(&Invalidation { keys, names, seen, sender: 1, keep: LONG }))
     }
 
-    fn sequence(&self) -> u64 {
+    pub(super) fn sequence(&self) -> u64 {
         self.ok(self.records(&[], 0)).sequence
     }
 
     /// The record of one name.
-    fn record(&self, name: &str) -> u64 {
+    pub(super) fn record(&self, name: &str) -> u64 {
         let records = self.ok(self.records(&[name], 0));
         self.same(&records.numbers.len(), &1, "records of one name");
         self.holds(records.numbers[0] <= records.sequence, "no record above the sequence");

@@ -14,6 +14,7 @@ mod keys;
 mod optional;
 mod subject;
 mod timeouts;
+mod together;
 mod values;
 
 use self::subject::{Door, Subject};
@@ -112,6 +113,7 @@ fn rules() -> impl Iterator<Item = Rule> {
         optional::RULES,
         conditional::RULES,
         invalidations::RULES,
+        together::RULES,
         bus::RULES,
     ];
     all.into_iter().flatten().copied()

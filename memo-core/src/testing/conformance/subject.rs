@@ -2,7 +2,7 @@
 //! blocking operations and through their async twins.
 
 use super::Runner;
-use crate::invalidation::{Invalidated, Invalidation, Records, Stored};
+use crate::invalidation::{Invalidated, Invalidation, Loaded, Records, Stored};
 use crate::{BoxFuture, Cache, Capabilities, Error, ErrorKind, Found, Want};
 use std::fmt::Debug;
 use std::time::Duration;
@@ -235,6 +235,13 @@ impl<'a> Subject<'a> {
         match self.door {
             Door::Blocking => self.cache.store(key, bytes, timeout, since),
             Door::Async => self.wait(self.cache.store_async(key, bytes, timeout, since)),
+        }
+    }
+
+    pub(super) fn store_many(&self, entries: &[Loaded<'_>]) -> Vec<Result<Stored, Error>> {
+        match self.door {
+            Door::Blocking => self.cache.store_many(entries),
+            Door::Async => self.wait(self.cache.store_many_async(entries)),
         }
     }
 

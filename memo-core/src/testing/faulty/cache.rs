@@ -5,7 +5,7 @@ use super::gate::{Gate, Hanging, sleep_until};
 use super::{Faulty, Operation};
 use crate::bus::{Listener, Subscription};
 use crate::clock;
-use crate::invalidation::{Invalidated, Invalidation, Records, Stored};
+use crate::invalidation::{Invalidated, Invalidation, Loaded, Records, Stored};
 use crate::{BoxFuture, Cache, Capabilities, Error, Found, Want};
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -186,6 +186,12 @@ impl Cache for Faulty {
         self.run(Operation::Store, || Stored::Stored, |inner, _| inner.store(key, bytes, timeout, since))
     }
 
+    fn store_many(&self, entries: &[Loaded<'_>]) -> Vec<Result<Stored, Error>> {
+        let all = || vec![Ok(Stored::Stored); entries.len()];
+        let done = self.run(Operation::StoreMany, all, |inner, _| Ok(inner.store_many(entries)));
+        done.unwrap_or_else(|error| vec![Err(error); entries.len()])
+    }
+
     fn records(&self, names: &[&str], seen: u64) -> Result<Records, Error> {
         self.run(
             Operation::Records,
@@ -309,6 +315,13 @@ impl Cache for Faulty {
             self.inner.store_async(key, bytes, timeout, since),
             whole,
         )
+    }
+
+    fn store_many_async<'a>(&'a self, entries: &'a [Loaded<'a>]) -> BoxFuture<'a, Vec<Result<Stored, Error>>> {
+        let all = move || vec![Ok(Stored::Stored); entries.len()];
+        let call = async { Ok(self.inner.store_many_async(entries).await) };
+        let done = self.run_async(Operation::StoreMany, all, call, whole);
+        Box::pin(async move { done.await.unwrap_or_else(|error| vec![Err(error); entries.len()]) })
     }
 
     fn records_async<'a>(&'a self, names: &'a [&'a str], seen: u64) -> BoxFuture<'a, Result<Records, Error>> {

@@ -46,6 +46,7 @@ operations! {
     Clear: clear,
     Invalidate: invalidate,
     Store: store,
+    StoreMany: store_many,
     Records: records,
     RemoveIf: remove_if,
     TouchIf: touch_if,
