@@ -1,5 +1,7 @@
 //! The backends of `memokit`: implementations of [`memo_core::Cache`].
 
+#[cfg(any(feature = "file", feature = "redis"))]
+mod batches;
 #[cfg(feature = "file")]
 pub mod file;
 pub mod memory;

@@ -6,6 +6,7 @@
 mod support;
 
 use memo_backends::RedisCache;
+use memo_core::invalidation::{Loaded, Stored};
 use memo_core::{Cache, Error, ErrorKind, clock};
 use std::process::Command;
 use std::thread;
@@ -36,6 +37,15 @@ fn soon<T: std::fmt::Debug>(operation: impl FnOnce() -> Result<T, Error>) -> Err
     let took = clock::now().since(before);
     assert!(took < 10 * SHORT, "{took:?} for {error:?}");
     error
+}
+
+const LOADED: Loaded<'static> = Loaded { key: "key", bytes: b"value", timeout: None, since: 0 };
+
+/// What all of them have in common.
+fn each(results: Vec<Result<Stored, Error>>) -> Result<Stored, Error> {
+    let kind = |result: &Result<Stored, Error>| result.as_ref().err().map(Error::kind);
+    assert!(results.iter().all(|result| kind(result) == kind(&results[0])));
+    results.into_iter().next().unwrap()
 }
 
 #[test]
@@ -77,7 +87,9 @@ fn a_server_that_is_down_is_an_error_at_once() {
             soon(|| cache.get("key")),
             soon(|| cache.remove("key")),
             soon(|| cache.set_many(&[("key", b"value")], None)),
+            soon(|| each(cache.store_many(&[LOADED; 2]))),
             soon(|| runtime.block_on(cache.get_async("key"))),
+            soon(|| each(runtime.block_on(cache.store_many_async(&[LOADED; 2])))),
             soon(|| runtime.block_on(cache.add_async("key", b"value", None))),
         ] {
             assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
@@ -105,6 +117,8 @@ fn a_server_that_hangs_is_a_timeout_and_works_after_it() {
         for error in [
             soon(|| cache.get("key")),
             soon(|| cache.set_many(&entries, None)),
+            // Many requests, of which one is waited for.
+            soon(|| each(cache.store_many(&vec![LOADED; 20_000]))),
             soon(|| cache.remove("key")),
             soon(|| runtime.block_on(cache.get_async("key"))),
             soon(|| runtime.block_on(cache.remove_async("key"))),

@@ -2,17 +2,18 @@
 //!
 //! What takes several operations is written once, as async code over an [`Io`]; the two doors of each are thin.
 
-use super::command::{self, BATCH};
+use super::command::{self, BATCH, BATCH_BYTES};
 use super::io::{Blocking, Io, ready};
 use super::scripts::{self, Run};
 use super::topology::Scan;
 use super::{RedisCache, bus};
 #[cfg(feature = "redis-tokio")]
 use super::{command::Operation, io::Tasks};
+use crate::batches::batches;
 #[cfg(feature = "redis-tokio")]
 use memo_core::BoxFuture;
 use memo_core::bus::{Listener, Subscription};
-use memo_core::invalidation::{Invalidated, Invalidation, Records, Stored, check_records};
+use memo_core::invalidation::{Invalidated, Invalidation, Loaded, Records, Stored, check_records};
 use memo_core::{Cache, Capabilities, Error, Found, Want, check_key};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +45,7 @@ impl RedisCache {
         timeout: Option<Duration>,
     ) -> Result<(), Error> {
         entries.iter().try_for_each(|(key, _)| check_key(key))?;
-        for some in entries.chunks(BATCH) {
+        for some in batches(entries, BATCH, BATCH_BYTES, |(_, bytes)| bytes.len()) {
             if self.topology().splits_keys() {
                 let each: Vec<_> = some.iter().map(|(key, bytes)| command::set(key, bytes, timeout)).collect();
                 self.topology().run_all(io, &each).await?;
@@ -53,6 +54,28 @@ impl RedisCache {
             }
         }
         Ok(())
+    }
+
+    /// Each key in one step.
+    async fn store_many_on<I: Io>(&self, io: &I, entries: &[Loaded<'_>]) -> Vec<Result<Stored, Error>> {
+        let fit: Vec<Loaded<'_>> = entries.iter().filter(|entry| check_key(entry.key).is_ok()).copied().collect();
+        let mut results = Vec::with_capacity(fit.len());
+        for some in batches(&fit, BATCH, BATCH_BYTES, |entry| entry.bytes.len()) {
+            let runs = some.iter().map(|entry| scripts::store(*entry)).collect();
+            let before = results.len();
+            results.append(&mut scripts::on_each(runs, self.topology(), io).await);
+            let is_down = |result: &&Result<Stored, Error>| result.as_ref().is_err_and(Error::is_retryable);
+            if let Some(down) = results[before..].iter().find(is_down).cloned() {
+                results.resize(fit.len(), down);
+                break;
+            }
+        }
+        let mut results = results.into_iter();
+        let result = |entry: &Loaded<'_>| match check_key(entry.key) {
+            Ok(()) => results.next(),
+            Err(error) => Some(Err(error)),
+        };
+        entries.iter().filter_map(result).collect()
     }
 
     /// Also keys that others stored, which may be longer than ours are.
@@ -228,7 +251,11 @@ impl Cache for RedisCache {
 
     fn store(&self, key: &str, bytes: &[u8], timeout: Option<Duration>, since: u64) -> Result<Stored, Error> {
         check_key(key)?;
-        self.run_script(scripts::store(key, bytes, timeout, since))
+        self.run_script(scripts::store(Loaded { key, bytes, timeout, since }))
+    }
+
+    fn store_many(&self, entries: &[Loaded<'_>]) -> Vec<Result<Stored, Error>> {
+        ready(self.store_many_on(&Blocking, entries))
     }
 
     fn records(&self, names: &[&str], seen: u64) -> Result<Records, Error> {
@@ -378,8 +405,13 @@ impl Cache for RedisCache {
     ) -> BoxFuture<'a, Result<Stored, Error>> {
         Box::pin(async move {
             check_key(key)?;
-            self.run_script_async(scripts::store(key, bytes, timeout, since)).await
+            self.run_script_async(scripts::store(Loaded { key, bytes, timeout, since })).await
         })
+    }
+
+    #[cfg(feature = "redis-tokio")]
+    fn store_many_async<'a>(&'a self, entries: &'a [Loaded<'a>]) -> BoxFuture<'a, Vec<Result<Stored, Error>>> {
+        Box::pin(async move { on_the_runtime!(|io| self.store_many_on(io, entries)) })
     }
 
     #[cfg(feature = "redis-tokio")]

@@ -1,7 +1,7 @@
 //! The nodes of a cluster: each key's operations go to the node that owns its slot, also while slots move.
 
 use super::address::Endpoint;
-use super::command::{Commands, Effect, Nonsense, Operation, Place};
+use super::command::{Commands, Effect, Operation, Place, together};
 use super::deadline::Deadline;
 use super::error::{Failure, Lost, server_error};
 use super::handshake::Handshake;
@@ -9,7 +9,7 @@ use super::io::{Io, Turns, all};
 use super::node::{Node, Request, Settings};
 use super::slots::{Map, Redirect, ranges, slot_of};
 use parking_lot::RwLock;
-use redis::{Pipeline, Value};
+use redis::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -87,14 +87,27 @@ impl Cluster {
         }
     }
 
-    /// Runs many operations of one request and one reply each, with one request to each node; what they gave, in order.
+    /// Runs many operations of one request and one reply each, with one request to each node; what each gave, in order.
+    /// What fails at a node fails for each that was on its way there, and for those that were to follow.
     pub(super) async fn scatter<T, I: Io>(
         &self,
         io: &I,
         operations: &[Operation<'_, T>],
         end: Deadline,
-    ) -> Result<Vec<T>, Lost> {
-        let mut results: Vec<Option<T>> = operations.iter().map(|_| None).collect();
+    ) -> Vec<Result<T, Lost>> {
+        let mut results: Vec<Option<Result<T, Lost>>> = operations.iter().map(|_| None).collect();
+        let ended = self.scatter_into(io, operations, &mut results, end).await;
+        let missing = ended.err().unwrap_or_else(|| Failure::Nonsense.into());
+        results.into_iter().map(|result| result.unwrap_or_else(|| Err(missing.clone()))).collect()
+    }
+
+    async fn scatter_into<T, I: Io>(
+        &self,
+        io: &I,
+        operations: &[Operation<'_, T>],
+        results: &mut [Option<Result<T, Lost>>],
+        end: Deadline,
+    ) -> Result<(), Lost> {
         let mut left: Vec<usize> = (0..operations.len()).collect();
         // Twice to each node in one go; those that are on the move after that go one by one.
         for _ in 0..2 {
@@ -110,7 +123,12 @@ impl Cluster {
                         refused.extend(group);
                         continue;
                     }
-                    Err(lost) => return Err(lost),
+                    Err(lost) => {
+                        for each in group {
+                            results[*each] = Some(Err(lost.clone()));
+                        }
+                        continue;
+                    }
                 };
                 for (each, reply) in group.iter().zip(replies) {
                     let reply = [reply];
@@ -118,7 +136,7 @@ impl Cluster {
                         refresh = refresh.or(Some((node, None)));
                         refused.push(*each);
                     } else {
-                        results[*each] = Some(understood(&operations[*each], reply.into(), node)?);
+                        results[*each] = Some(understood(&operations[*each], reply.into(), node));
                     }
                 }
             }
@@ -133,9 +151,9 @@ impl Cluster {
             let request = Request { commands: &operation.commands, effect: operation.effect, asking: false };
             let replies = self.send(io, operation.place, request, end).await?;
             let node = self.find(io, operation.place, end).await?;
-            results[each] = Some(understood(operation, replies, &node)?);
+            results[each] = Some(understood(operation, replies, &node));
         }
-        results.into_iter().map(|result| result.ok_or_else(|| Failure::Nonsense.into())).collect()
+        Ok(())
     }
 
     /// Which of the operations go to which node.
@@ -165,17 +183,8 @@ impl Cluster {
         group: &[usize],
         end: Deadline,
     ) -> Result<Vec<Value>, Lost> {
-        let mut pipeline = Pipeline::with_capacity(group.len());
-        let mut effect = Effect::Read;
-        for each in group {
-            let operation = &operations[*each];
-            effect = effect.max(operation.effect);
-            match &operation.commands {
-                Commands::One(command) => pipeline.add_command(command.clone()),
-                Commands::Many(_) => return Err(Failure::Nonsense.into()),
-            };
-        }
-        io.exchange(node, Request { commands: &Commands::Many(pipeline), effect, asking: false }, end).await
+        let (commands, effect) = together(group.iter().map(|each| &operations[*each])).map_err(Failure::from)?;
+        io.exchange(node, Request { commands: &commands, effect, asking: false }, end).await
     }
 
     /// The node for a place, as far as the map tells. Asks for the map where it has none.
@@ -279,8 +288,13 @@ impl Cluster {
 
 /// What the replies mean; a refusal is the operation's failure.
 pub(super) fn understood<T>(operation: &Operation<'_, T>, replies: Vec<Value>, node: &Node) -> Result<T, Lost> {
-    if let Some(error) = server_error(&replies) {
-        return Err(Lost::new(Failure::Reported(error.clone().into()), true, node));
+    meaning(operation, replies).map_err(|failure| Lost::new(failure, true, node))
+}
+
+/// As [`understood`], of whichever node.
+pub(super) fn meaning<T>(operation: &Operation<'_, T>, replies: Vec<Value>) -> Result<T, Failure> {
+    match server_error(&replies) {
+        Some(error) => Err(Failure::Reported(error.clone().into())),
+        None => Ok((operation.parse)(replies)?),
     }
-    (operation.parse)(replies).map_err(|Nonsense| Lost::new(Failure::Nonsense, true, node))
 }

@@ -1,6 +1,6 @@
 //! What a failure of the client or the server means to a caller.
 
-use super::command::Effect;
+use super::command::{Effect, Nonsense};
 use super::node::Node;
 use memo_core::{Error, ErrorKind};
 use redis::{ErrorKind as Cause, RedisError, ServerError, ServerErrorKind, Value};
@@ -41,6 +41,7 @@ impl fmt::Display for Doing<'_> {
 }
 
 /// Why an operation failed, before it is said in the caller's words.
+#[derive(Clone)]
 pub(super) enum Failure {
     /// The client or the server reported it.
     Reported(RedisError),
@@ -68,6 +69,7 @@ pub(super) enum Failure {
 }
 
 /// An exchange with a server that did not end with replies.
+#[derive(Clone)]
 pub(super) struct Lost {
     pub(super) failure: Failure,
     /// Whether the server may have seen the commands.
@@ -96,6 +98,12 @@ impl From<Failure> for Lost {
     /// Of no server in particular, and before anything was sent.
     fn from(failure: Failure) -> Lost {
         Lost { failure, sent: false, at: None }
+    }
+}
+
+impl From<Nonsense> for Failure {
+    fn from(_: Nonsense) -> Self {
+        Failure::Nonsense
     }
 }
 

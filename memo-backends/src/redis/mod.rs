@@ -73,7 +73,8 @@ use std::sync::Arc;
 /// # Cost
 ///
 /// A hit is one `GET` and one round trip, in every shape; [`Want::BytesAndTimeToLive`](memo_core::Want) is one round
-/// trip too. Blocking operations use a pool for each server, without a check at checkout. Async operations of one Tokio
+/// trip too. `store_many` is one `EVALSHA` for each value, up to a thousand or 4 MiB of them in one round trip.
+/// Blocking operations use a pool for each server, without a check at checkout. Async operations of one Tokio
 /// runtime share one connection to each server, on which their requests go out one behind the other.
 ///
 /// # Sentinel and Cluster
@@ -83,8 +84,8 @@ use std::sync::Arc;
 /// the old master had not yet replicated is lost, as ever with Redis.
 ///
 /// In a cluster each key's operations go to the node that owns its slot. While slots move they follow: no call fails
-/// for that, and no answer is of the wrong node. `get_many`, `set_many` and `remove_many` are one request to each node
-/// concerned, and `remove_many` counts exactly. `scan` and `clear` look through all masters, and once more if slots
+/// for that, and no answer is of the wrong node. `get_many`, `set_many`, `store_many` and `remove_many` are one request to
+/// each node concerned, and `remove_many` counts exactly. `scan` and `clear` look through all masters, and once more if slots
 /// changed hands meanwhile; a key that moves during the call with a slot that is still on its way may be missed. Nodes
 /// must be reachable under the addresses they announce.
 ///

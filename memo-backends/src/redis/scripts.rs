@@ -10,7 +10,7 @@ use super::io::Io;
 use super::slots::slot_of;
 use super::topology::Topology;
 use memo_core::bus::Snapshot;
-use memo_core::invalidation::{Records, Stored};
+use memo_core::invalidation::{Loaded, Records, Stored};
 use redis::{Cmd, ServerErrorKind, Value};
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -213,6 +213,35 @@ impl<'a, T> Run<'a, T> {
     }
 }
 
+/// Runs of scripts that may be repeated, each by itself, in one request to each node. By name at first, as in [`Run::on`].
+pub(super) async fn on_each<T, I: Io>(
+    mut runs: Vec<Run<'_, T>>,
+    topology: &Topology,
+    io: &I,
+) -> Vec<Result<T, memo_core::Error>> {
+    let names: Vec<Cmd> = runs.iter_mut().map(|run| std::mem::take(&mut run.by_name)).collect();
+    let by_name: Vec<_> = runs.iter().zip(names).map(|(run, name)| run.operation(name)).collect();
+    let mut results = topology.attempt_all(io, &by_name).await;
+    if let Some(first) = results.iter().position(|result| result.as_ref().is_err_and(is_unknown)) {
+        for (run, operation) in runs.iter_mut().zip(by_name) {
+            if let Commands::One(command) = operation.commands {
+                run.by_name = command;
+            }
+        }
+        // With those behind it that ran, since the server has learned the script meanwhile: one key's keep their order.
+        let again = |at: &usize| results[*at].as_ref().err().is_none_or(is_unknown);
+        let again: Vec<usize> = (first..runs.len()).filter(again).collect();
+        let in_full: Vec<_> = again.iter().map(|at| runs[*at].in_full()).collect();
+        for (at, result) in again.into_iter().zip(topology.attempt_all(io, &in_full).await) {
+            results[at] = result;
+        }
+    }
+    let failed = |(result, run): (Result<T, Lost>, &Run<'_, T>)| {
+        result.map_err(|lost| lost.into_error(&run.doing, &topology.address))
+    };
+    results.into_iter().zip(&runs).map(failed).collect()
+}
+
 /// The server does not know the script, and has done nothing.
 fn is_unknown(lost: &Lost) -> bool {
     matches!(&lost.failure, Failure::Reported(error)
@@ -282,7 +311,7 @@ pub(super) fn bury<'a>(keys: &[&'a str], sequence: u64, keep: Duration) -> Run<'
     run
 }
 
-pub(super) fn store<'a>(key: &'a str, bytes: &[u8], timeout: Option<Duration>, since: u64) -> Run<'a, Stored> {
+pub(super) fn store(Loaded { key, bytes, timeout, since }: Loaded<'_>) -> Run<'_, Stored> {
     let doing = Doing { verb: "storing", object: Object::Key(key) };
     let keys = [key, &tombstone_key(key)];
     let how = (doing, Place::OwnerOf(key), Effect::Repeatable);

@@ -1,10 +1,10 @@
 //! The servers of a cache in their shape, and which of them runs an operation.
 
 use super::address::{Endpoint, Shape};
-use super::cluster::{Cluster, understood};
-use super::command::{Nonsense, Operation, Page, Place, scan};
+use super::cluster::{Cluster, meaning, understood};
+use super::command::{Operation, Page, Place, scan, together};
 use super::deadline::Deadline;
-use super::error::{Failure, Lost, server_error};
+use super::error::{Failure, Lost};
 use super::handshake::Handshake;
 use super::io::Io;
 use super::node::{Node, Request, Settings};
@@ -93,41 +93,45 @@ impl Topology {
 
     /// As [`run`](Topology::run), for who can do something about a failure. A refusal is the operation's failure.
     pub(super) async fn attempt<T, I: Io>(&self, io: &I, operation: &Operation<'_, T>) -> Result<T, Lost> {
-        let replies = self.send(io, operation).await?;
-        let failure = match server_error(&replies) {
-            Some(error) => Failure::Reported(error.clone().into()),
-            None => match (operation.parse)(replies) {
-                Ok(value) => return Ok(value),
-                Err(Nonsense) => Failure::Nonsense,
-            },
-        };
-        Err(failure.into())
+        let request = Request { commands: &operation.commands, effect: operation.effect, asking: false };
+        let replies = self.send(io, operation.place, request).await?;
+        Ok(meaning(operation, replies)?)
     }
 
-    /// Sends an operation where it belongs; its replies, a refusal among them.
-    async fn send<T, I: Io>(&self, io: &I, operation: &Operation<'_, T>) -> Result<Vec<Value>, Lost> {
-        let request = Request { commands: &operation.commands, effect: operation.effect, asking: false };
+    /// Sends a request where it belongs; its replies, a refusal among them.
+    async fn send<I: Io>(&self, io: &I, place: Place<'_>, request: Request<'_>) -> Result<Vec<Value>, Lost> {
         let end = self.end();
         match &self.servers {
             Servers::Single(node) => io.exchange(node, request, end).await,
             Servers::Sentinel(sentinels) => sentinels.send(io, request, end).await,
-            Servers::Cluster(cluster) => cluster.send(io, operation.place, request, end).await,
+            Servers::Cluster(cluster) => cluster.send(io, place, request, end).await,
         }
     }
 
     /// Runs many operations of one command each, those of one node in one request; what they gave, in order.
     pub(super) async fn run_all<T, I: Io>(&self, io: &I, operations: &[Operation<'_, T>]) -> Result<Vec<T>, Error> {
+        let Some(first) = operations.first() else { return Ok(Vec::new()) };
+        let doing = first.doing.of_many(operations.len());
+        let results = self.attempt_all(io, operations).await.into_iter().collect::<Result<_, _>>();
+        results.map_err(|lost| lost.into_error(&doing, &self.address))
+    }
+
+    /// As [`run_all`](Topology::run_all), for who can do something about each failure.
+    pub(super) async fn attempt_all<T, I: Io>(&self, io: &I, operations: &[Operation<'_, T>]) -> Vec<Result<T, Lost>> {
         if let Servers::Cluster(cluster) = &self.servers {
-            let Some(first) = operations.first() else { return Ok(Vec::new()) };
-            let doing = first.doing.of_many(operations.len());
-            let results = cluster.scatter(io, operations, self.end()).await;
-            return results.map_err(|lost| lost.into_error(&doing, &self.address));
+            return cluster.scatter(io, operations, self.end()).await;
         }
-        let mut results = Vec::with_capacity(operations.len());
-        for operation in operations {
-            results.push(self.run(io, operation).await?);
+        let sent = async {
+            let (commands, effect) = together(operations.iter()).map_err(Failure::from)?;
+            self.send(io, Place::Any, Request { commands: &commands, effect, asking: false }).await
+        };
+        match sent.await {
+            Ok(replies) => {
+                let each = operations.iter().zip(replies);
+                each.map(|(operation, reply)| Ok(meaning(operation, vec![reply])?)).collect()
+            }
+            Err(lost) => operations.iter().map(|_| Err(lost.clone())).collect(),
         }
-        Ok(results)
     }
 
     /// The next keys of a scan, none at its end. Each master of a cluster is looked through by itself; if slots have
