@@ -1,7 +1,7 @@
 //! The memory cache: the contract of a backend under a mock clock, its bound, and its upkeep.
 
 use memo_backends::MemoryCache;
-use memo_core::invalidation::{Invalidation, Stored, function_name, tag_name};
+use memo_core::invalidation::{Invalidation, Loaded, Stored, function_name, tag_name};
 use memo_core::testing::{MockClock, conformance};
 use memo_core::{Cache, ErrorKind};
 use std::sync::Arc;
@@ -45,6 +45,9 @@ fn an_entry_over_the_bound_is_refused_and_changes_nothing() -> Result<(), memo_c
     let error = cache.set("k", &[0; 2_000], None).expect_err("twice the bound");
     assert_eq!(error.kind(), ErrorKind::Full);
     assert_eq!(cache.get("k")?.as_deref(), Some(&b"old"[..]));
+    let loaded = |key, bytes| Loaded { key, bytes, timeout: None, since: 0 };
+    let stored = cache.store_many(&[loaded("a", b"1"), loaded("b", &[0; 2_000]), loaded("c", b"3")]);
+    assert_eq!(stored.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
     // One that fits only alone drives out the others.
     cache.set("large", &[0; 800], None)?;
     assert_eq!(cache.get("k")?, None);

@@ -1,10 +1,11 @@
 //! Invalidations, and changes that depend on what is there: each is one transaction for each key.
 
 use super::coherence::{Coherence, EACH_BYTES};
+use super::store::Failure;
 use super::value::Times;
 use super::{FileCache, PAGE, env};
 use heed::RwTxn;
-use memo_core::invalidation::{Invalidated, Invalidation, Records, Stored, check_records, prefix_of};
+use memo_core::invalidation::{Invalidated, Invalidation, Loaded, Records, Stored, check_records, prefix_of};
 use memo_core::{Cache as _, Error};
 use std::time::Duration;
 
@@ -55,26 +56,34 @@ impl FileCache {
         )
     }
 
-    pub(super) fn stored(
-        &self,
-        key: &str,
-        bytes: &[u8],
-        timeout: Option<Duration>,
-        since: u64,
-    ) -> Result<Stored, Error> {
-        let (size, coherence) = (self.size(key, bytes)?, self.coherence());
-        self.store.write(
-            size,
-            || self.attempted(&format!("storing {key}")),
-            |txn| {
-                let sequence = coherence.newest(txn, key)?;
-                if sequence > since {
-                    return Ok(Stored::Refused { sequence });
-                }
-                self.put(txn, key, bytes, Times::now(timeout))?;
-                Ok(Stored::Stored)
-            },
-        )
+    pub(super) fn stored(&self, entry: Loaded<'_>) -> Result<Stored, Error> {
+        let size = self.size(entry.key, entry.bytes)?;
+        let attempted = || self.attempted(&format!("storing {}", entry.key));
+        self.store.write(size, attempted, |txn| self.put_unless_buried(txn, entry))
+    }
+
+    /// As few transactions as there is room for. One that fails is that of its own entries.
+    pub(super) fn stored_many(&self, entries: &[Loaded<'_>]) -> Vec<Result<Stored, Error>> {
+        let mut results: Vec<Result<Stored, Error>> = Vec::with_capacity(entries.len());
+        let each: Vec<_> = entries.iter().map(|entry| Ok((self.size(entry.key, entry.bytes)?, entry))).collect();
+        let fit: Vec<_> = each.iter().filter_map(|one| one.as_ref().ok().copied()).collect();
+        for some in self.transactions(&fit) {
+            match self.write_many(some, |txn, entry| self.put_unless_buried(txn, **entry)) {
+                Ok(stored) => results.extend(stored.into_iter().map(Ok)),
+                Err(error) => results.extend(some.iter().map(|_| Err(error.clone()))),
+            }
+        }
+        let mut results = results.into_iter();
+        each.into_iter().filter_map(|one| one.map_or_else(|error| Some(Err(error)), |_| results.next())).collect()
+    }
+
+    fn put_unless_buried(&self, txn: &mut RwTxn<'_>, entry: Loaded<'_>) -> Result<Stored, Failure> {
+        let sequence = self.coherence().newest(txn, entry.key)?;
+        if sequence > entry.since {
+            return Ok(Stored::Refused { sequence });
+        }
+        self.put(txn, entry.key, entry.bytes, Times::now(entry.timeout))?;
+        Ok(Stored::Stored)
     }
 
     pub(super) fn recorded(&self, names: &[&str], seen: u64) -> Result<Records, Error> {

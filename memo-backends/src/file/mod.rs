@@ -25,9 +25,10 @@ pub use self::scan::EntryInfo;
 use self::store::{Failure, Store};
 use self::uses::moment;
 use self::value::{HEADER, Stored, Times};
+use crate::batches::batches;
 use crate::number;
 use heed::RwTxn;
-use memo_core::invalidation::{Invalidated, Invalidation, Records, Stored as Outcome};
+use memo_core::invalidation::{Invalidated, Invalidation, Loaded, Records, Stored as Outcome};
 use memo_core::{Cache, Capabilities, Error, ErrorKind, Found, MAX_KEY_BYTES, Want, check_key, is_reserved};
 use std::fmt;
 use std::io::Write;
@@ -194,6 +195,25 @@ impl FileCache {
         })
     }
 
+    /// The entries of one transaction each, with what they take.
+    fn transactions<'a, E>(&self, entries: &'a [(u64, E)]) -> impl Iterator<Item = &'a [(u64, E)]> {
+        let bytes = usize::try_from(self.store.room().transaction()).unwrap_or(usize::MAX);
+        batches(entries, usize::MAX, bytes, |(size, _)| usize::try_from(*size).unwrap_or(usize::MAX))
+    }
+
+    /// Stores entries in one transaction, each by `put`.
+    fn write_many<E, T>(
+        &self,
+        entries: &[(u64, E)],
+        put: impl Fn(&mut RwTxn<'_>, &E) -> Result<T, Failure>,
+    ) -> Result<Vec<T>, Error> {
+        self.store.write(
+            entries.iter().map(|(size, _)| size).sum(),
+            || self.attempted(&format!("storing {} entries", entries.len())),
+            |txn| entries.iter().map(|(_, entry)| put(txn, entry)).collect(),
+        )
+    }
+
     fn delete(&self, txn: &mut RwTxn<'_>, key: &str) -> Result<bool, Failure> {
         let entries = self.store.opened().entries;
         let live = entries.get(txn, key.as_bytes())?.is_some_and(|stored| self.live(stored).is_some());
@@ -284,25 +304,10 @@ impl Cache for FileCache {
     }
 
     fn set_many(&self, entries: &[(&str, &[u8])], timeout: Option<Duration>) -> Result<(), Error> {
-        let sizes: Vec<u64> = entries.iter().map(|(key, bytes)| self.size(key, bytes)).collect::<Result<_, _>>()?;
-        let mut start = 0;
-        while start < entries.len() {
-            // At least one, then as many as one transaction takes.
-            let (mut end, mut size) = (start + 1, sizes[start]);
-            while end < entries.len() && size + sizes[end] <= self.store.room().transaction() {
-                size += sizes[end];
-                end += 1;
-            }
-            let some = &entries[start..end];
-            self.store.write(
-                size,
-                || self.attempted(&format!("storing {} entries", some.len())),
-                |txn| {
-                    let times = Times::now(timeout);
-                    Ok(some.iter().try_for_each(|(key, bytes)| self.put(txn, key, bytes, times))?)
-                },
-            )?;
-            start = end;
+        let sized: Vec<_> =
+            entries.iter().map(|entry| Ok((self.size(entry.0, entry.1)?, entry))).collect::<Result<_, Error>>()?;
+        for some in self.transactions(&sized) {
+            self.write_many(some, |txn, (key, bytes)| Ok(self.put(txn, key, bytes, Times::now(timeout))?))?;
         }
         Ok(())
     }
@@ -387,7 +392,11 @@ impl Cache for FileCache {
     }
 
     fn store(&self, key: &str, bytes: &[u8], timeout: Option<Duration>, since: u64) -> Result<Outcome, Error> {
-        self.stored(key, bytes, timeout, since)
+        self.stored(Loaded { key, bytes, timeout, since })
+    }
+
+    fn store_many(&self, entries: &[Loaded<'_>]) -> Vec<Result<Outcome, Error>> {
+        self.stored_many(entries)
     }
 
     fn records(&self, names: &[&str], seen: u64) -> Result<Records, Error> {

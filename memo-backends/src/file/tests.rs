@@ -37,6 +37,38 @@ fn expired_entries_are_swept_by_later_writes_of_any_handle() -> Outcome {
 }
 
 #[test]
+fn values_stored_together_are_one_transaction() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let cache = FileCache::builder(folder.path()).max_bytes(1 << 20).build()?;
+    let transactions = || cache.store.opened().env.info().last_txn_id;
+    let keys: Vec<String> = (0..100).map(|number| format!("key {number}")).collect();
+    let mut entries: Vec<Loaded<'_>> =
+        keys.iter().map(|key| Loaded { key, bytes: b"v", timeout: None, since: 0 }).collect();
+    let before = transactions();
+    assert!(cache.store_many(&entries).iter().all(Result::is_ok));
+    assert_eq!(transactions(), before + 1);
+
+    // Those that can't be stored keep the others neither out nor apart.
+    let (large, some) = (vec![0; 300_000], vec![1; 20_000]);
+    entries[7].bytes = &large;
+    entries[9].key = "";
+    let stored = cache.store_many(&entries);
+    assert_eq!(transactions(), before + 2);
+    let kind = |at: usize| stored[at].as_ref().err().map(memo_core::Error::kind);
+    assert_eq!((stored.len(), kind(7), kind(9)), (100, Some(ErrorKind::Full), Some(ErrorKind::Key)));
+    assert_eq!(stored.iter().filter(|one| one.is_err()).count(), 2);
+
+    // No transaction holds more than there is room for: so many drive out those before them, and fail for none.
+    for entry in &mut entries {
+        entry.bytes = &some;
+    }
+    entries[9].key = "key 9";
+    assert!(cache.store_many(&entries).iter().all(Result::is_ok));
+    assert!(transactions() > before + 10 && cache.get("key 99")?.is_some());
+    Ok(())
+}
+
+#[test]
 fn a_full_folder_drops_expired_entries_before_others() -> Outcome {
     let folder = tempfile::tempdir()?;
     let cache = FileCache::builder(folder.path()).max_bytes(1 << 20).build()?;
