@@ -1,4 +1,4 @@
-//! `each` with a shared level: all ids are asked for in one read, and each is stored by itself.
+//! `each` with a shared level: all ids are asked for in one read, and stored by one operation, each on its own condition.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::unused_async, clippy::unnecessary_wraps, reason = "samples of what users write")]
 
@@ -117,7 +117,7 @@ fn asked(probe: &Probe) -> Vec<Op> {
 }
 
 #[tokio::test]
-async fn one_read_is_for_all_ids_and_each_is_stored_under_its_own_condition() {
+async fn one_read_and_one_write_are_for_all_ids() {
     static PROBE: LazyLock<Arc<Probe>> = LazyLock::new(Probe::new);
     #[cached(cache = cache(&PROBE), prefix = "one near", each = ids)]
     fn near(ids: &[u64]) -> HashMap<u64, u64> {
@@ -128,18 +128,18 @@ async fn one_read_is_for_all_ids_and_each_is_stored_under_its_own_condition() {
         squares(ids)
     }
     near(&[1, 2, 3]);
-    assert_eq!(asked(&PROBE), [Op::GetMany, Op::Set, Op::Set, Op::Set]);
+    assert_eq!(asked(&PROBE), [Op::GetMany, Op::SetMany]);
     near(&[3, 2, 1]);
     assert_eq!(asked(&PROBE), [], "all are here");
     near(&[1, 4, 5]);
-    assert_eq!(asked(&PROBE), [Op::GetMany, Op::Set, Op::Set]);
+    assert_eq!(asked(&PROBE), [Op::GetMany, Op::SetMany]);
     far(&[1, 2]).await;
-    assert_eq!(asked(&PROBE), [Op::GetMany, Op::Set, Op::Set]);
+    assert_eq!(asked(&PROBE), [Op::GetMany, Op::SetMany]);
     far(&[1, 2]).await;
     assert_eq!(asked(&PROBE), [Op::GetMany]);
     near::refresh(&[1, 2]).unwrap();
     near::put(squares(&[7, 8])).unwrap();
-    assert_eq!(asked(&PROBE), [Op::Set; 4]);
+    assert_eq!(asked(&PROBE), [Op::SetMany; 2]);
     near::invalidate(&[7, 8, 9]).unwrap();
     near::peek(&[1, 7, 8]).unwrap();
     assert_eq!(asked(&PROBE), [Op::Remove, Op::GetMany]);
@@ -167,12 +167,12 @@ async fn a_failing_backend_is_not_a_failing_function() {
     assert_eq!(asked(&PROBE), [Op::GetMany, Op::GetMany], "a backend that is down is waited for once");
     assert_eq!((near::stats().backend_errors, far::stats().backend_errors), (1, 1), "one failure for all ids");
     assert_eq!(near::peek(&[1, 9]).unwrap_err().kind(), ErrorKind::Timeout);
-    fail(Op::Set);
+    fail(Op::SetMany);
     PROBE.log();
     assert_eq!(near(&[3, 4]), squares(&[3, 4]));
     assert_eq!(far(&[3, 4]).await, squares(&[3, 4]));
     assert_eq!((near::stats().backend_errors, far::stats().backend_errors), (2, 2));
-    assert_eq!(asked(&PROBE), [Op::GetMany, Op::Set, Op::GetMany, Op::Set], "one that fails is not followed by others");
+    assert_eq!(asked(&PROBE), [Op::GetMany, Op::SetMany, Op::GetMany, Op::SetMany]);
     assert_eq!(near::refresh(&[1]).unwrap_err().kind(), ErrorKind::Timeout);
     assert_eq!(near::put(squares(&[1])).unwrap_err().kind(), ErrorKind::Timeout);
     fail(Op::Remove);
@@ -214,6 +214,7 @@ fn each_value_has_its_own_time() {
     let mut timeouts = PROBE.timeouts();
     timeouts.sort_unstable();
     assert_eq!(timeouts, [1, 1, 2, 2].map(|seconds| Some(Duration::from_secs(seconds))));
+    assert_eq!(asked(&PROBE), [Op::GetMany, Op::SetMany], "of all times together");
     assert!(load::contains(&[2, 3, 4, 6]).unwrap() && !load::contains(&[1]).unwrap());
 }
 
@@ -224,7 +225,7 @@ fn an_invalidation_waits_for_the_write_and_removes_what_it_wrote() {
     fn load(ids: &[u64]) -> HashMap<u64, u64> {
         squares(ids)
     }
-    let gate = PROBE.stop(Op::Set, When::Before);
+    let gate = PROBE.stop(Op::SetMany, When::Before);
     let first = thread::spawn(|| load(&[1, 2, 3]));
     gate.arrived(1);
     let invalidation = thread::spawn(|| load::invalidate(&[2, 7]).unwrap());
@@ -246,7 +247,7 @@ fn a_call_whose_write_panics_leaves_nobody_waiting() {
     fn load(ids: &[u64]) -> HashMap<u64, u64> {
         squares(ids)
     }
-    PROBE.rule(|op, when| if (op, when) == (Op::Set, When::Before) { Step::Panic } else { Step::Go });
+    PROBE.rule(|op, when| if (op, when) == (Op::SetMany, When::Before) { Step::Panic } else { Step::Go });
     assert!(std::panic::catch_unwind(|| load(&[1, 2])).is_err());
     PROBE.be_good();
     assert_eq!(load(&[1, 2, 3]), squares(&[1, 2, 3]));

@@ -1,7 +1,7 @@
 //! A cache in memory whose operations a test stops, fails and falsifies.
 
 use super::gate::Gate;
-use memokit::invalidation::{Invalidated, Invalidation, Records, Stored};
+use memokit::invalidation::{Invalidated, Invalidation, Loaded, Records, Stored};
 use memokit::{BoxFuture, Cache, Capabilities, Error, ErrorKind, Found, MemoryCache, TimeToLive, Want};
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// The operations that cached functions use. Conditional ones are those that they are with a condition: `store` is a
-/// `Set`, an `invalidate` is a `Remove` where it has keys, else a `Clear`.
+/// `Set`, `store_many` a `SetMany`, an `invalidate` is a `Remove` where it has keys, else a `Clear`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
     Read,
@@ -290,6 +290,12 @@ impl Cache for Probe {
         self.around(Op::Set, || self.memory.store(key, bytes, timeout, since))
     }
 
+    fn store_many(&self, entries: &[Loaded<'_>]) -> Vec<Result<Stored, Error>> {
+        self.timeouts.lock().unwrap().extend(entries.iter().map(|entry| entry.timeout));
+        let done = self.around(Op::SetMany, || Ok(self.memory.store_many(entries)));
+        done.unwrap_or_else(|error| vec![Err(error); entries.len()])
+    }
+
     fn records(&self, names: &[&str], seen: u64) -> Result<Records, Error> {
         self.memory.records(names, seen)
     }
@@ -315,6 +321,12 @@ impl Cache for Probe {
     ) -> BoxFuture<'a, Result<Stored, Error>> {
         self.timeouts.lock().unwrap().push(timeout);
         self.around_async(Op::Set, move || self.memory.store(key, bytes, timeout, since))
+    }
+
+    fn store_many_async<'a>(&'a self, entries: &'a [Loaded<'a>]) -> BoxFuture<'a, Vec<Result<Stored, Error>>> {
+        self.timeouts.lock().unwrap().extend(entries.iter().map(|entry| entry.timeout));
+        let done = self.around_async(Op::SetMany, move || Ok(self.memory.store_many(entries)));
+        Box::pin(async move { done.await.unwrap_or_else(|error| vec![Err(error); entries.len()]) })
     }
 
     fn records_async<'a>(&'a self, names: &'a [&'a str], seen: u64) -> BoxFuture<'a, Result<Records, Error>> {

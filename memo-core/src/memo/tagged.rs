@@ -1,7 +1,7 @@
 //! `tags = […]`: a call's door with the tags that follow from its arguments.
 
 use super::door::{Door, Fetched, Lineage, MakeDoor, Shared};
-use super::each::Doors;
+use super::each::{Doors, ValueToStore};
 use super::evictions::Evictions;
 use super::function::Function;
 use super::io::Io;
@@ -147,13 +147,17 @@ impl<V: Sync, D: Doors<V>> Doors<V> for Tagged<Tags, D> {
     }
 
     async fn store_many<I: Io>(
-        values: &[(&Self, &V, Lineage)],
-        timeout: Option<Duration>,
+        values: &[ValueToStore<'_, Self, V>],
         cost: Duration,
+        took: Duration,
     ) -> (Vec<bool>, Result<(), Error>) {
-        let values: Vec<(&D, &V, Lineage)> =
-            values.iter().map(|(door, value, lineage)| (&door.door, *value, lineage.clone())).collect();
-        D::store_many::<I>(&values, timeout, cost).await
+        let values = values.iter().map(|one| ValueToStore {
+            door: &one.door.door,
+            value: one.value,
+            timeout: one.timeout,
+            lineage: one.lineage,
+        });
+        D::store_many::<I>(&values.collect::<Vec<_>>(), cost, took).await
     }
 
     async fn invalidate_many<I: Io>(doors: &[&Self]) -> Result<bool, Error> {

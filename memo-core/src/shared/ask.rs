@@ -3,7 +3,7 @@
 //! One name for each operation and its async twin, so that what uses them is written once.
 
 use super::cache::{Cache, Found, Want};
-use super::invalidation::{Invalidated, Invalidation, Records, Stored};
+use super::invalidation::{Invalidated, Invalidation, Loaded, Records, Stored};
 use crate::Error;
 use crate::memo::{Blocking, Tasks};
 use std::future::Future;
@@ -24,6 +24,12 @@ macro_rules! ask {
 
             /// [`Cache::scan`], all keys at once.
             fn scan(cache: &dyn Cache, prefix: &str) -> impl Future<Output = Result<Vec<String>, Error>> + Send;
+
+            /// [`Cache::store_many`]
+            fn store_many(
+                cache: &dyn Cache,
+                entries: &[Loaded<'_>],
+            ) -> impl Future<Output = Vec<Result<Stored, Error>>> + Send;
 
             $(
                 #[doc = concat!("[`Cache::", stringify!($name), "`]")]
@@ -50,6 +56,10 @@ macro_rules! ask {
                 Ok(keys)
             }
 
+            async fn store_many(cache: &dyn Cache, entries: &[Loaded<'_>]) -> Vec<Result<Stored, Error>> {
+                cache.store_many(entries)
+            }
+
             $(
                 async fn $name(cache: &dyn Cache, $($argument: $ty),*) -> Result<$returned, Error> {
                     cache.$name($($argument),*)
@@ -70,6 +80,10 @@ macro_rules! ask {
 
             async fn scan(cache: &dyn Cache, prefix: &str) -> Result<Vec<String>, Error> {
                 cache.scan_async(prefix).await
+            }
+
+            async fn store_many(cache: &dyn Cache, entries: &[Loaded<'_>]) -> Vec<Result<Stored, Error>> {
+                cache.store_many_async(entries).await
             }
 
             $(

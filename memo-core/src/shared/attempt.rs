@@ -1,6 +1,7 @@
 //! An operation on a cache, with what its failure means: whether it is tried at all, what the breaker learns of it, and
 //! what is owed if it was an invalidation.
 
+use super::breaker::is_down;
 use super::invalidation::{Invalidated, function_name};
 use super::limit::limited;
 use super::link::Linked;
@@ -22,10 +23,41 @@ impl Linked {
         key: &Key,
         operation: impl Future<Output = Result<T, Error>> + Send,
     ) -> Result<T, Error> {
-        if self.owes(key) {
-            return Err(self.skipped(verb, key.text(), "an invalidation of it has not reached the cache yet"));
-        }
+        self.unless_owed(verb, key)?;
         self.through(verb, key.text(), operation).await
+    }
+
+    /// An error while an invalidation of the key is owed.
+    pub(super) fn unless_owed(&self, verb: &str, key: &Key) -> Result<(), Error> {
+        match self.owes(key) {
+            true => Err(self.skipped(verb, key.text(), "an invalidation of it has not reached the cache yet")),
+            false => Ok(()),
+        }
+    }
+
+    /// Runs an operation on so many entries, each of which has its own result, unless the cache does not answer. However
+    /// many entries find it down, it is so once.
+    pub(super) async fn through_each<T: Clone + Send>(
+        &self,
+        (verb, object): (&str, &str),
+        entries: usize,
+        operation: impl Future<Output = Vec<Result<T, Error>>> + Send,
+    ) -> Vec<Result<T, Error>> {
+        let mut results = Vec::new();
+        let told = self.through(verb, object, async {
+            results = operation.await;
+            let down = results.iter().find_map(|result| result.as_ref().err().filter(|error| is_down(error)));
+            down.map_or(Ok(()), |error| Err(error.clone()))
+        });
+        let told = told.await;
+        // All of them, where it was not asked or was given up; else those that a broken backend tells nothing of.
+        let missing = told.err().unwrap_or_else(|| {
+            Error::new(ErrorKind::Backend, self.attempted(verb, object)).advise(
+                "the backend has not told what became of each; it must return as many results as it was given entries",
+            )
+        });
+        results.resize(entries, Err(missing));
+        results
     }
 
     /// Runs an operation, unless the cache does not answer.

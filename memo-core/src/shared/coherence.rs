@@ -5,7 +5,7 @@
 //! of local levels are.
 
 use super::bus::{Listener, Message, Snapshot, Subscription};
-use super::invalidation::{Invalidation, MAX_SEQUENCE, Records, Stored, function_name, tag_name};
+use super::invalidation::{Invalidation, Loaded, MAX_SEQUENCE, Records, Stored, function_name, tag_name};
 use super::keeper;
 use super::link::{Link, Linked};
 use super::mirror::{Known, Mirror};
@@ -38,6 +38,21 @@ pub(super) struct Own<'l>(&'l AtomicU64);
 impl Drop for Own<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// An entry that is to be stored.
+pub(super) struct EntryToStore<'a> {
+    pub(super) key: &'a Key,
+    pub(super) bytes: &'a [u8],
+    pub(super) timeout: Option<Duration>,
+    pub(super) lineage: &'a Lineage,
+}
+
+impl<'a> EntryToStore<'a> {
+    fn loaded(&self) -> Loaded<'a> {
+        let EntryToStore { key, bytes, timeout, lineage } = *self;
+        Loaded { key: key.text(), bytes, timeout, since: lineage.since }
     }
 }
 
@@ -254,30 +269,68 @@ impl Linked {
         Some(mirror.is_void(lineage.since, names_of(key, lineage).iter().map(String::as_str)))
     }
 
-    /// Stores an entry unless it is void already. Whether the cache took it.
-    pub(crate) async fn store<I: Io>(
+    /// Stores an entry unless it is void already. Whether the cache took it. `took` is how long its load did.
+    pub(super) async fn store<I: Io>(&self, entry: &EntryToStore<'_>, took: Duration) -> Result<bool, Error> {
+        let newest = self.newest_after::<I>(took).await?;
+        if self.is_too_old(entry, newest) {
+            return Ok(false);
+        }
+        let Loaded { key, bytes, timeout, since } = entry.loaded();
+        let stored = I::store(&*self.cache, key, bytes, timeout, since);
+        self.entry("storing", entry.key, stored).await.map(|stored| self.was_taken(stored))
+    }
+
+    /// As [`store`](Linked::store), of each of these, with one operation for all. `took` is how long the load of all did.
+    pub(super) async fn store_many<I: Io>(
         &self,
-        key: &Key,
-        bytes: &[u8],
-        timeout: Option<Duration>,
-        lineage: &Lineage,
-        cost: Duration,
-    ) -> Result<bool, Error> {
-        let mirror = &self.coherence.mirror;
-        if cost > SURELY_KEPT && self.ask::<I>(&[]).await?.sequence != lineage.since {
-            return Ok(false);
+        entries: &[EntryToStore<'_>],
+        took: Duration,
+    ) -> Vec<Result<bool, Error>> {
+        let newest = match self.newest_after::<I>(took).await {
+            Ok(newest) => newest,
+            Err(error) => return vec![Err(error); entries.len()],
+        };
+        let may_be = |entry: &EntryToStore<'_>| match self.is_too_old(entry, newest) {
+            true => Ok(false),
+            false => self.unless_owed("storing", entry.key).map(|()| true),
+        };
+        let mut results: Vec<Result<bool, Error>> = entries.iter().map(may_be).collect();
+        let asked = entries.iter().zip(&results).filter(|(_, may_be)| matches!(may_be, Ok(true)));
+        let asked: Vec<Loaded<'_>> = asked.map(|(entry, _)| entry.loaded()).collect();
+        if asked.is_empty() {
+            return results;
         }
-        if self.is_known_void(key, lineage) == Some(true) {
-            return Ok(false);
+        let stored = I::store_many(&*self.cache, &asked);
+        let stored = self.through_each(("storing", "several entries"), asked.len(), stored).await;
+        for (result, stored) in results.iter_mut().filter(|may_be| matches!(may_be, Ok(true))).zip(stored) {
+            *result = stored.map(|stored| self.was_taken(stored));
         }
-        let stored = I::store(&*self.cache, key.text(), bytes, timeout, lineage.since);
-        Ok(match self.entry("storing", key, stored).await? {
+        results
+    }
+
+    /// The number of the latest invalidation, asked for where a load took so long that the tombstone of one may have
+    /// ended: then only what is of this number is stored.
+    async fn newest_after<I: Io>(&self, took: Duration) -> Result<Option<u64>, Error> {
+        match took > SURELY_KEPT {
+            true => Ok(Some(self.ask::<I>(&[]).await?.sequence)),
+            false => Ok(None),
+        }
+    }
+
+    /// Whether it is known before the cache is asked that an entry is void.
+    fn is_too_old(&self, entry: &EntryToStore<'_>, newest: Option<u64>) -> bool {
+        newest.is_some_and(|newest| newest != entry.lineage.since)
+            || self.is_known_void(entry.key, entry.lineage) == Some(true)
+    }
+
+    fn was_taken(&self, stored: Stored) -> bool {
+        match stored {
             Stored::Stored => true,
             Stored::Refused { sequence } => {
-                mirror.see(sequence);
+                self.coherence.mirror.see(sequence);
                 false
             }
-        })
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::cache::{Found, TimeToLive, Want};
 use super::codec::Codec;
+use super::coherence::EntryToStore;
 use super::entry::Reject;
 use super::link::Linked;
 use super::names::Named;
@@ -109,17 +110,18 @@ where
     V: Serialize + DeserializeOwned + Send + Sync + 'static,
     C: Codec,
 {
-    pub(super) async fn store_one<I: Io>(
+    /// Where a value is to be stored, and as what.
+    pub(super) fn entry(
         &self,
         value: &V,
         timeout: Option<Duration>,
         cost: Duration,
         lineage: &Lineage,
-    ) -> Result<bool, Error> {
+    ) -> Result<(&Linked, &Key, Vec<u8>), Error> {
         let (linked, key) = self.open.as_ref().map_err(Error::clone)?;
         let bytes = value::to_bytes::<V, C>(key.text(), value, timeout, cost, lineage)?;
         self.function.stores_for(timeout);
-        linked.store::<I>(key, &bytes, timeout, lineage, cost).await
+        Ok((linked, key, bytes))
     }
 }
 
@@ -168,7 +170,8 @@ where
         cost: Duration,
         lineage: &Lineage,
     ) -> Result<bool, Error> {
-        self.store_one::<I>(value, timeout, cost, lineage).await
+        let (linked, key, bytes) = self.entry(value, timeout, cost, lineage)?;
+        linked.store::<I>(&EntryToStore { key, bytes: &bytes, timeout, lineage }, cost).await
     }
 
     fn encode(&self, value: &V, timeout: Option<Duration>, lineage: &Lineage) -> Result<Vec<u8>, Error> {

@@ -1,16 +1,16 @@
-//! The doors of several calls to a backend, opened at once: one operation for all that are read or invalidated. What is stored
-//! goes by itself, since each entry has a condition of its own.
+//! The doors of several calls to a backend, opened at once: one operation for all that are read, stored or invalidated.
 
 use super::cache::{Found, TimeToLive};
 use super::codec::Codec;
+use super::coherence::EntryToStore;
 use super::level::{SharedDoor, read};
 use super::link::Linked;
+use crate::Error;
 use crate::key::Key;
-use crate::memo::door::{Lineage, Shared};
-use crate::memo::each::Doors;
+use crate::memo::door::Shared;
+use crate::memo::each::{Doors, ValueToStore};
 use crate::memo::{Function, Io};
 use crate::stats::Count;
-use crate::{Error, ErrorKind};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -62,28 +62,32 @@ where
     }
 
     async fn store_many<I: Io>(
-        values: &[(&Self, &V, Lineage)],
-        timeout: Option<Duration>,
+        values: &[ValueToStore<'_, Self, V>],
         cost: Duration,
+        took: Duration,
     ) -> (Vec<bool>, Result<(), Error>) {
-        let mut taken = Vec::with_capacity(values.len());
-        let mut outcome = Ok(());
-        for (door, value, lineage) in values {
-            match door.store_one::<I>(value, timeout, cost, lineage).await {
-                Ok(one) => taken.push(one),
-                Err(error) => {
-                    // One that can't be encoded, or that is owed, keeps no other out; a cache that fails is waited for once.
-                    let is_owed = door.opened().is_ok_and(|(linked, key)| linked.owes(key));
-                    let fails = error.kind() != ErrorKind::Codec && !(error.is_skip() && is_owed);
-                    outcome = outcome.and(Err(error));
-                    taken.push(true);
-                    if fails {
-                        break;
-                    }
+        let entries: Vec<_> =
+            values.iter().map(|one| one.door.entry(one.value, one.timeout, cost, one.lineage)).collect();
+        let (mut taken, mut outcome) = (vec![true; values.len()], Ok(()));
+        let (mut ready, mut places, mut to) = (Vec::new(), Vec::new(), None);
+        for (place, (entry, one)) in entries.iter().zip(values).enumerate() {
+            match entry {
+                Ok((linked, key, bytes)) => {
+                    ready.push(EntryToStore { key, bytes, timeout: one.timeout, lineage: one.lineage });
+                    places.push(place);
+                    to = Some(linked);
                 }
+                // One that can't be encoded keeps no other out.
+                Err(error) => outcome = outcome.and(Err(error.clone())),
             }
         }
-        taken.resize(values.len(), true);
+        let Some(linked) = to else { return (taken, outcome) };
+        for (place, stored) in places.into_iter().zip(linked.store_many::<I>(&ready, took).await) {
+            match stored {
+                Ok(one) => taken[place] = one,
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
+        }
         (taken, outcome)
     }
 

@@ -16,17 +16,29 @@ pub trait Doors<V>: Door<V> {
         function: &'static Function,
     ) -> impl Future<Output = Result<Vec<Option<Shared<V>>>, Error>> + Send;
 
-    /// Stores a value behind each of these doors; `cost` is what each took to load. Which of them were not refused for being
-    /// invalidated meanwhile, and the first failure.
+    /// Stores each of these values; `cost` is what each took to load, and `took` is how long the load of all did. Which of them
+    /// were not refused for being invalidated meanwhile, and the first failure.
     fn store_many<I: Io>(
-        values: &[(&Self, &V, Lineage)],
-        timeout: Option<Duration>,
+        values: &[ValueToStore<'_, Self, V>],
         cost: Duration,
+        took: Duration,
     ) -> impl Future<Output = (Vec<bool>, Result<(), Error>)> + Send;
 
     /// Drops what is behind these doors and must not be seen any more; where that fails, it is made up for. Whether there was
     /// anything.
     fn invalidate_many<I: Io>(doors: &[&Self]) -> impl Future<Output = Result<bool, Error>> + Send;
+}
+
+/// A value that is to be stored behind a door.
+pub struct ValueToStore<'a, D: ?Sized, V> {
+    /// The door.
+    pub door: &'a D,
+    /// The value.
+    pub value: &'a V,
+    /// How long it is fresh.
+    pub timeout: Option<Duration>,
+    /// What it goes with.
+    pub lineage: &'a Lineage,
 }
 
 impl<V> Doors<V> for NoDoor {
@@ -38,9 +50,9 @@ impl<V> Doors<V> for NoDoor {
     }
 
     fn store_many<I: Io>(
-        _values: &[(&Self, &V, Lineage)],
-        _timeout: Option<Duration>,
+        _values: &[ValueToStore<'_, Self, V>],
         _cost: Duration,
+        _took: Duration,
     ) -> impl Future<Output = (Vec<bool>, Result<(), Error>)> + Send {
         std::future::ready((Vec::new(), Ok(())))
     }

@@ -24,7 +24,7 @@ mod part;
 mod round;
 
 pub(crate) use answers::{Answers, Each};
-pub(crate) use door::Doors;
+pub(crate) use door::{Doors, ValueToStore};
 pub(crate) use ids::IdList;
 pub(crate) use part::{Fill, IdPart};
 pub(crate) use round::Bulk;

@@ -4,7 +4,7 @@ use super::answers::One;
 use super::part::Hole;
 use super::private::{KnownId as _, each, ids_of, operation, refresh, start};
 use super::round::Settled;
-use super::{Bulk, Doors, Looked};
+use super::{Bulk, Doors, Looked, ValueToStore};
 use crate::Error;
 use crate::explain::SharedState;
 use crate::lookup::Parts;
@@ -113,12 +113,12 @@ impl Doors<Option<u32>> for Shelf {
 
     // Each by itself, so that others come in between.
     async fn store_many<I: Io>(
-        values: &[(&Self, &Option<u32>, Lineage)],
-        timeout: Option<Duration>,
+        values: &[ValueToStore<'_, Self, Option<u32>>],
         cost: Duration,
+        _took: Duration,
     ) -> (Vec<bool>, Result<(), Error>) {
-        for (door, value, lineage) in values {
-            door.store::<I>(value, timeout, cost, lineage).await.expect("it takes all");
+        for ValueToStore { door, value, timeout, lineage } in values {
+            door.store::<I>(value, *timeout, cost, lineage).await.expect("it takes all");
         }
         (vec![true; values.len()], Ok(()))
     }

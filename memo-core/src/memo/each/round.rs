@@ -7,7 +7,7 @@ use crate::memo::door::Shared;
 use crate::memo::flight::Ending;
 use crate::memo::flights::{SHARDS, shard};
 use crate::memo::function::Function;
-use crate::memo::guard::{Brought, Guard, begin_all, failed, share_tags, store_all};
+use crate::memo::guard::{Brought, Guard, begin_all, failed, share, share_tags, store_all};
 use crate::memo::io::{Blocking, Io, Tasks, ready};
 use crate::memo::keep::Keep;
 use crate::memo::valid;
@@ -353,7 +353,7 @@ impl<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> Bulk<W, K, D> {
     /// Stores what was brought, at both levels, and lets the followers go.
     async fn store<I: Io>(mut self, mut brought: Vec<Brought<W, K, D>>, cost: Duration) -> Self {
         let each = share(cost, brought.len());
-        let stored = store_all::<I, W, K, D>(&mut brought, each).await;
+        let stored = store_all::<I, W, K, D>(&mut brought, cost).await;
         self.stored = self.stored.and(stored);
         for brought in brought {
             let id = (self.id)(brought.guard.key()).clone();
@@ -363,11 +363,6 @@ impl<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> Bulk<W, K, D> {
         }
         self
     }
-}
-
-/// What each of so many has of the time that one body took for all.
-fn share(cost: Duration, among: usize) -> Duration {
-    cost / u32::try_from(among).unwrap_or(u32::MAX).max(1)
 }
 
 /// The key of an id that is not answered.

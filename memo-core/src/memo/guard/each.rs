@@ -9,7 +9,7 @@ use crate::memo::Origin;
 use crate::memo::call::MemoKey;
 use crate::memo::context;
 use crate::memo::door::Lineage;
-use crate::memo::each::Doors;
+use crate::memo::each::{Doors, ValueToStore};
 use crate::memo::flight::{Ending, Flight};
 use crate::memo::io::Io;
 use crate::memo::keep::Keep;
@@ -29,13 +29,6 @@ pub(in crate::memo) struct Brought<O: Outcome + 'static, K: MemoKey, D: Doors<O:
 
 /// It is not to be stored.
 struct NotStored;
-
-/// Values of one timeout, each with its door, and whose they are.
-struct Group<'a, O: Outcome, D> {
-    timeout: Option<Duration>,
-    places: Vec<usize>,
-    values: Vec<(&'a D, &'a O::Value, Lineage)>,
-}
 
 impl<O: Outcome + 'static, K: MemoKey, D: Doors<O::Value>> Brought<O, K, D> {
     /// What was loaded under this lead.
@@ -85,7 +78,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Doors<O::Value>> Brought<O, K, D> {
 /// first all wait for older loads of their keys, then all are announced at once.
 pub(in crate::memo) async fn store_all<I: Io, O, K, D>(
     loads: &mut [Brought<O, K, D>],
-    cost: Duration,
+    took: Duration,
 ) -> Result<(), Error>
 where
     O: Outcome + 'static,
@@ -97,11 +90,16 @@ where
     }
     let lineages: Vec<Lineage> = loads.iter_mut().map(|load| load.guard.lineage()).collect();
     let mut refused = Vec::new();
-    let stored = write_all::<I, O, K, D>(loads, lineages, cost, &mut refused).await;
+    let stored = write_all::<I, O, K, D>(loads, &lineages, took, &mut refused).await;
     for at in refused {
         loads[at].is_refused = true;
     }
     stored.inspect_err(|error| loads[0].guard.report(error))
+}
+
+/// What each of so many has of the time that one body took for all.
+pub(in crate::memo) fn share(took: Duration, among: usize) -> Duration {
+    took / u32::try_from(among).unwrap_or(u32::MAX).max(1)
 }
 
 /// A body begins for all these loads.
@@ -132,8 +130,8 @@ where
 
 async fn write_all<I: Io, O, K, D>(
     loads: &[Brought<O, K, D>],
-    mut lineages: Vec<Lineage>,
-    cost: Duration,
+    lineages: &[Lineage],
+    took: Duration,
     refused: &mut Vec<usize>,
 ) -> Result<(), Error>
 where
@@ -149,34 +147,26 @@ where
         .collect();
     I::stored(older).await?;
     let dropped: Vec<&D> = loads.iter().filter(|load| load.replaces_nothing()).map(|load| &load.guard.door).collect();
-    let mut outcome = match dropped.is_empty() {
+    let outcome = match dropped.is_empty() {
         true => Ok(()),
         false => D::invalidate_many::<I>(&dropped).await.map(drop),
     };
-    // A group for each timeout, which is one for all unless `timeout_with` says otherwise.
-    let mut written: Vec<Group<'_, O, D>> = Vec::new();
-    let mut announced = Vec::new();
+    let (mut values, mut places, mut announced) = (Vec::new(), Vec::new(), Vec::new());
     for (at, load) in loads.iter().enumerate().filter(|(_, load)| load.guard.asked != Asked::Failed) {
         let (Ok(timeout), Some(flight)) = (load.timeout(), &load.guard.flight) else { continue };
         if !flight.start_storing() {
             continue;
         }
         announced.push(StopStoring(flight));
-        let one = (&load.guard.door, &load.value, std::mem::take(&mut lineages[at]));
-        match written.iter_mut().find(|group| group.timeout == timeout) {
-            Some(group) => {
-                group.places.push(at);
-                group.values.push(one);
-            }
-            None => written.push(Group { timeout, places: vec![at], values: vec![one] }),
-        }
+        values.push(ValueToStore { door: &load.guard.door, value: &load.value, timeout, lineage: &lineages[at] });
+        places.push(at);
     }
-    for Group { timeout, places, values } in &written {
-        let (taken, stored) = D::store_many::<I>(values, *timeout, cost).await;
-        refused.extend(places.iter().zip(taken).filter(|(_, taken)| !taken).map(|(at, _)| *at));
-        outcome = outcome.and(stored);
+    if values.is_empty() {
+        return outcome;
     }
-    outcome
+    let (taken, stored) = D::store_many::<I>(&values, share(took, loads.len()), took).await;
+    refused.extend(places.into_iter().zip(taken).filter(|(_, taken)| !taken).map(|(at, _)| at));
+    outcome.and(stored)
 }
 
 impl<O: Outcome + 'static, K: MemoKey, D: Doors<O::Value>> Guard<O, K, D> {

@@ -5,7 +5,7 @@ mod each;
 mod fleet;
 mod store;
 
-pub(super) use each::{Brought, begin_all, share_tags, store_all};
+pub(super) use each::{Brought, begin_all, share, share_tags, store_all};
 pub(super) use store::{StopStoring, entry};
 
 use super::call::{Begun, MemoKey};
