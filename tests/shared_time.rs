@@ -4,8 +4,11 @@
 
 mod support;
 
+use memokit::invalidation::Invalidation;
 use memokit::testing::MockClock;
 use memokit::{Bucket, Cache, ErrorKind, FileCache, MemoryCache, TimeToLive, Want, cached};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use support::probe::Probe;
@@ -175,4 +178,32 @@ async fn the_backend_is_given_the_timeout_of_the_function() {
     // What `support` names, so that `computed` is all that is wrong.
     memokit::register("redis", probe());
     assert_eq!(memokit::check().unwrap_err().kind(), ErrorKind::Config);
+}
+
+thread_local! {
+    /// The clock, for bodies that take long.
+    static CLOCK: RefCell<Option<MockClock>> = const { RefCell::new(None) };
+}
+
+/// Each id has its share of the time that one body took. What matters is the whole of it.
+#[test]
+fn what_a_load_of_several_ids_brings_after_tombstones_have_ended_is_not_stored() {
+    static MEMORY: LazyLock<Arc<MemoryCache>> = LazyLock::new(|| Arc::new(MemoryCache::new()));
+    #[cached(cache = Arc::clone(&*MEMORY) as Arc<dyn Cache>, prefix = "endless", each = ids, local = false)]
+    fn load(ids: &[u64]) -> HashMap<u64, u64> {
+        // Another process invalidates an entry, and the tombstone ends before the load does.
+        let (key, keep) = (one::key(2).unwrap(), Duration::from_secs(600));
+        MEMORY.invalidate(&Invalidation { keys: &[key.text()], names: &[], seen: 0, sender: 1, keep }).unwrap();
+        CLOCK.with_borrow(|clock| clock.as_ref().unwrap().advance(keep));
+        ids.iter().map(|id| (*id, *id)).collect()
+    }
+    #[cached(cache = Arc::clone(&*MEMORY) as Arc<dyn Cache>, prefix = "endless", local = false)]
+    fn one(id: u64) -> Option<u64> {
+        (id > 0).then_some(id)
+    }
+    CLOCK.set(Some(MockClock::install()));
+    assert_eq!(load(&[1, 2, 3]).len(), 3);
+    assert!([1, 2, 3].iter().all(|id| !one::contains(*id).unwrap()));
+    assert_eq!((load::stats().discarded, load::stats().backend_errors), (3, 0));
+    CLOCK.take();
 }

@@ -80,7 +80,31 @@ pub(crate) fn monotonic() -> Tick {
     Tick(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-/// Measures how long a load takes, finely and in real time also under a mock clock.
+/// Measures how long a load takes: finely and in real time, and by what a test moves the clock meanwhile.
+pub(crate) struct LoadWatch {
+    real: Stopwatch,
+    #[cfg(feature = "testing")]
+    moved: Tick,
+}
+
+impl LoadWatch {
+    pub(crate) fn start() -> Self {
+        LoadWatch {
+            real: Stopwatch::start(),
+            #[cfg(feature = "testing")]
+            moved: Tick(crate::testing::clock::moved()),
+        }
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        let elapsed = self.real.elapsed();
+        #[cfg(feature = "testing")]
+        let elapsed = elapsed + Tick(crate::testing::clock::moved()).since(self.moved);
+        elapsed
+    }
+}
+
+/// Measures how long something takes, finely and in real time also under a mock clock.
 pub(crate) struct Stopwatch(std::time::Instant);
 
 impl Stopwatch {

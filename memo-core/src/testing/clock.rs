@@ -15,11 +15,18 @@ pub(crate) fn mocked_monotonic() -> Option<u64> {
     INSTALLED.load(Ordering::Relaxed).then(|| MONOTONIC.load(Ordering::Relaxed))
 }
 
+/// How far tests have moved the clock, in nanoseconds from some start.
+pub(crate) fn moved() -> u64 {
+    MONOTONIC.load(Ordering::Relaxed)
+}
+
 pub(crate) fn mocked_wall_millis() -> Option<u64> {
     INSTALLED.load(Ordering::Relaxed).then(|| WALL_MILLIS.load(Ordering::Relaxed))
 }
 
 /// The process's clock, held still until it is moved by hand; real time returns when this is dropped.
+///
+/// How long a body takes is measured in real time, to which counts what the clock is moved by while it runs.
 ///
 /// Only one exists at a time: [`install`](MockClock::install) waits for the one before. Every memo and every
 /// in-process backend of the process reads it, so tests of time belong into a test binary of their own.

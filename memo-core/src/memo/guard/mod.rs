@@ -19,7 +19,7 @@ use super::once::Claim;
 use super::valid;
 use super::{Memo, Origin};
 use crate::Error;
-use crate::clock::{self, Stopwatch, Tick};
+use crate::clock::{self, LoadWatch, Tick};
 use crate::invalidations::{self, Marks};
 use crate::local::Entry;
 use crate::outcome::Outcome;
@@ -232,7 +232,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     pub(super) async fn load_async<R>(&mut self, body: impl Future<Output = R>) -> (R, Duration) {
-        let watch = Stopwatch::start();
+        let watch = LoadWatch::start();
         let mark = self.mark();
         let mut body = pin!(body);
         let returned = poll_fn(|context| {
@@ -395,13 +395,13 @@ fn add_tags(all: &mut Option<Box<Tags>>, some: &Tags) {
 
 /// A body that runs with the thread.
 struct Run {
-    watch: Stopwatch,
+    watch: LoadWatch,
     inside: Option<Inside>,
 }
 
 impl Run {
     fn start(load: Option<Mark>) -> Self {
-        Run { watch: Stopwatch::start(), inside: load.map(Mark::enter) }
+        Run { watch: LoadWatch::start(), inside: load.map(Mark::enter) }
     }
 
     /// How long it took. The tags it gave are added to others.

@@ -33,7 +33,7 @@ use super::explain::entry_state;
 use super::guard::entry;
 use super::keep::Fresh;
 use super::note::Notes;
-use crate::clock::Stopwatch;
+use crate::clock::LoadWatch;
 use crate::explain::{Explanation, LoadState, SharedState, Steered};
 use crate::invalidations::Marks;
 use crate::local::Entry;
@@ -161,7 +161,7 @@ impl<O: Outcome, K: Key, N: Notes> Guard<O, K, N> {
     pub fn run<A: Into<Keep>>(self, body: impl FnOnce() -> O::Return, keep: impl FnOnce(&O::Value) -> A) -> O::Return {
         let function = self.function;
         let mut tags = self.notes.tags();
-        let watch = Stopwatch::start();
+        let watch = LoadWatch::start();
         let inside = Mark::NAMELESS.enter();
         let returned = body();
         let cost = watch.elapsed();
