@@ -6,6 +6,7 @@
 mod support;
 
 use memo_backends::RedisCache;
+use memo_core::invalidation::{Invalidated, Invalidation, Stored};
 use memo_core::testing::conformance;
 use memo_core::{Cache, ErrorKind, TimeToLive, Want, clock};
 use std::collections::{BTreeMap, HashSet};
@@ -41,6 +42,10 @@ fn calls(cluster: &TestCluster, commands: &[&str]) -> u64 {
 
 fn keys(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{prefix}:{number}")).collect()
+}
+
+fn invalidation<'a>(keys: &'a [&'a str]) -> Invalidation<'a> {
+    Invalidation { keys, keep: 60 * SECOND, ..Invalidation::default() }
 }
 
 #[test]
@@ -161,6 +166,59 @@ fn a_slot_on_its_way_serves_every_operation() {
     assert!(runtime.block_on(cache.remove_async(all[0])).unwrap());
 }
 
+/// An entry and its tombstone are two keys of one slot, of which one may be here, the other there, and any nowhere.
+#[test]
+fn a_slot_on_its_way_takes_invalidations_and_what_is_stored() {
+    let cluster = cluster();
+    let cache = RedisCache::connect(cluster.url()).unwrap();
+    let runtime = Runtime::new().unwrap();
+    let keys: Vec<String> = (0..16).map(|number| format!("{{buried}}:{number}")).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let entries: Vec<(&str, &[u8])> = keys[..12].iter().map(|key| (*key, &b"value"[..])).collect();
+    cache.invalidate(&invalidation(&keys[..8])).unwrap();
+    cache.set_many(&entries, None).unwrap();
+    let slot = cluster.slot(keys[0]);
+    let from = cluster.owner(slot);
+    let to = (from + 1) % 3;
+    cluster.begin_move(slot, from, to);
+    assert!(cluster.move_keys(slot, from, to, 10));
+
+    let mut latest = 0;
+    for again in [false, true] {
+        for (number, key) in keys.iter().enumerate() {
+            let (one, there) = ([*key], !again && number < 12);
+            let done = match number % 2 {
+                0 => cache.invalidate(&invalidation(&one)).unwrap(),
+                _ => runtime.block_on(cache.invalidate_async(&invalidation(&one))).unwrap(),
+            };
+            assert_eq!((done.removed, cache.get(key).unwrap()), (u64::from(there), None), "{key}");
+            latest = done.sequence;
+        }
+    }
+    cache.set_many(&entries, None).unwrap();
+    assert_eq!(cache.invalidate(&invalidation(&keys)).unwrap().removed, 12);
+    assert_eq!(cache.get_many(&keys).unwrap().iter().flatten().count(), 0);
+    runtime.block_on(cache.set_many_async(&entries, None)).unwrap();
+    assert_eq!(runtime.block_on(cache.invalidate_async(&invalidation(&keys))).unwrap().removed, 12);
+    assert_eq!(runtime.block_on(cache.get_many_async(&keys)).unwrap().iter().flatten().count(), 0);
+
+    // What is stored depends on both in one step, so it waits until they are together.
+    let patient = RedisCache::builder(cluster.url()).operation_timeout(20 * SECOND).build().unwrap();
+    let refusals = || (0..3).map(|node| cluster.refusals(node, "TRYAGAIN")).sum::<u64>();
+    let before = refusals();
+    let (stale, fresh) = thread::scope(|scope| {
+        let stale = scope.spawn(|| patient.store(keys[0], b"stale", None, latest));
+        let fresh = scope.spawn(|| runtime.block_on(patient.store_async(keys[1], b"fresh", None, latest + 2)));
+        assert!(eventually(|| refusals() > before + 40), "both are refused again and again");
+        while cluster.move_keys(slot, from, to, 100) {}
+        cluster.end_move(slot, from, to);
+        (stale.join().unwrap().unwrap(), fresh.join().unwrap().unwrap())
+    });
+    assert_eq!((stale, fresh), (Stored::Refused { sequence: latest + 2 }, Stored::Stored));
+    assert_eq!(cache.get(keys[0]).unwrap(), None);
+    assert_eq!(cache.remove_many(&keys).unwrap(), 1);
+}
+
 /// Callers hammer some keys while their slots move around the cluster again and again. Each key has one writer, who
 /// knows what must be read.
 #[test]
@@ -197,7 +255,13 @@ fn slots_move_under_load() {
             assert_eq!(found[2], None);
             assert_eq!(cache.remove_many(&[&key, "{load}:none"]).unwrap(), 1);
             assert!(!cache.remove(&key).unwrap());
-            answered.fetch_add(7, Ordering::Relaxed);
+            let Invalidated { sequence, removed } = cache.invalidate(&invalidation(&[&key])).unwrap();
+            assert_eq!(removed, 0);
+            assert_eq!(cache.store(&key, b"fresh", None, sequence).unwrap(), Stored::Stored);
+            let Invalidated { sequence: later, removed } = cache.invalidate(&invalidation(&[&key])).unwrap();
+            assert_eq!(removed, 1);
+            assert_eq!(cache.store(&key, b"stale", None, sequence).unwrap(), Stored::Refused { sequence: later });
+            answered.fetch_add(11, Ordering::Relaxed);
         }
     };
     let task = |caller: u64| {

@@ -82,8 +82,11 @@ use std::sync::Arc;
 /// operation that failed there goes to the new one, if there is one and sending it twice can't change its answer. What
 /// the old master had not yet replicated is lost, as ever with Redis.
 ///
-/// In a cluster each key's operations go to the node that owns its slot. While slots move they follow: no call fails
-/// for that, and no answer is of the wrong node. `get_many`, `set_many` and `remove_many` are one request to each node
+/// In a cluster each key's operations go to the node that owns its slot. While slots move they follow, and no answer is
+/// of the wrong node. [`store`](memo_core::Cache::store) alone may have to wait: it depends on two keys of a slot, the
+/// entry and what an invalidation left of it, and servers refuse that until both are at one node, or the slot has moved
+/// if one is nowhere. It asks again within its time, and is [`Unavailable`](memo_core::ErrorKind::Unavailable) at its
+/// end; all others succeed. `get_many`, `set_many` and `remove_many` are one request to each node
 /// concerned, and `remove_many` counts exactly. `scan` and `clear` look through all masters, and once more if slots
 /// changed hands meanwhile; a key that moves during the call with a slot that is still on its way may be missed. Nodes
 /// must be reachable under the addresses they announce.
