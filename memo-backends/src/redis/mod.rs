@@ -101,8 +101,9 @@ use std::sync::Arc;
 /// Errors are of kind [`Timeout`](memo_core::ErrorKind::Timeout) or
 /// [`Unavailable`](memo_core::ErrorKind::Unavailable); the next operation connects again. An operation that finds its
 /// idle connection closed is sent once more on a new one, if sending it twice can't change its answer. `add`,
-/// `remove`, `remove_many` and `increment` are not sent twice; after some milliseconds of silence they are preceded by
-/// a `PING` instead. Where such an operation fails half-way, it is unknown whether it took effect.
+/// `remove`, `remove_many`, `remove_if`, `clear`, `increment` and the dropping of keys in `invalidate`, which all tell
+/// what they found, are not sent twice; after some milliseconds of silence they are preceded by a `PING` instead. Where
+/// such an operation fails half-way, it is unknown whether it took effect.
 ///
 /// # Cancellation
 ///
