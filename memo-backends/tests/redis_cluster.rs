@@ -27,17 +27,19 @@ fn cluster() -> MutexGuard<'static, TestCluster> {
     cluster.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How often each node ran these commands since its start.
-fn calls(cluster: &TestCluster, commands: &[&str]) -> u64 {
-    let of_node = |node: usize| -> u64 {
-        let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut cluster.admin(node)).unwrap();
-        let of_command = |command: &&str| {
-            let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
-            line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
-        };
-        commands.iter().map(of_command).sum()
+/// How often a node ran these commands since its start.
+fn calls_of(cluster: &TestCluster, node: usize, commands: &[&str]) -> u64 {
+    let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut cluster.admin(node)).unwrap();
+    let of_command = |command: &&str| {
+        let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+        line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
     };
-    (0..cluster.nodes.len()).map(of_node).sum()
+    commands.iter().map(of_command).sum()
+}
+
+/// How often all nodes did.
+fn calls(cluster: &TestCluster, commands: &[&str]) -> u64 {
+    (0..cluster.nodes.len()).map(|node| calls_of(cluster, node, commands)).sum()
 }
 
 fn keys(prefix: &str, count: usize) -> Vec<String> {
@@ -364,6 +366,21 @@ fn a_replica_takes_over() {
     assert!(runtime.block_on(cache.get_async(keys[0])).unwrap().is_some());
     assert!(cache.get_many(&keys).unwrap().iter().all(Option::is_some));
     assert_eq!(runtime.block_on(cache.remove_many_async(&keys)).unwrap(), 3);
+}
+
+#[test]
+fn what_any_master_serves_is_asked_of_another_when_one_is_down() {
+    let mut cluster = TestCluster::start(3);
+    let cache = RedisCache::builder(cluster.url()).connect_timeout(SECOND).operation_timeout(SECOND).build().unwrap();
+    let runtime = Runtime::new().unwrap();
+    cache.publish(b"first").unwrap();
+    runtime.block_on(cache.publish_async(b"first")).unwrap();
+    let asked = (0..3).find(|node| calls_of(&cluster, *node, &["publish"]) > 0).unwrap();
+    cluster.nodes[asked].stop();
+    for _ in 0..3 {
+        cache.publish(b"then").unwrap();
+        runtime.block_on(cache.publish_async(b"then")).unwrap();
+    }
 }
 
 #[test]

@@ -75,6 +75,7 @@ impl Cluster {
                     if self.refresh(io, Some(&node), end).await.is_err() {
                         return result;
                     }
+                    self.pass_over(&node);
                     let Ok(owner) = self.find(io, place, end).await else { return result };
                     let same = Arc::ptr_eq(&owner, &node);
                     match &result {
@@ -210,7 +211,16 @@ impl Cluster {
     /// Learns which nodes there are after one of them failed, and has [`Place::Any`] mean another one.
     pub(super) async fn avoid<I: Io>(&self, io: &I, failed: &Arc<Node>, end: Deadline) {
         let _ = self.refresh(io, Some(failed), end).await;
-        self.any.fetch_add(1, Ordering::Relaxed);
+        self.pass_over(failed);
+    }
+
+    /// Has [`Place::Any`] mean another master, unless somebody else who met this failure has done so.
+    fn pass_over(&self, failed: &Arc<Node>) {
+        let number = self.any.load(Ordering::Relaxed);
+        if self.known(Place::Any).is_some_and(|any| Arc::ptr_eq(&any, failed)) {
+            let next = number.wrapping_add(1);
+            let _ = self.any.compare_exchange(number, next, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 
     /// Asks nodes for the map until one answers, `failed` last. Whoever finds another asking takes what that one finds.
