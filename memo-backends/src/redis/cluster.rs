@@ -1,9 +1,9 @@
 //! The nodes of a cluster: each key's operations go to the node that owns its slot, also while slots move.
 
 use super::address::Endpoint;
-use super::command::{Commands, Effect, Nonsense, Operation, Place};
+use super::command::{Commands, Effect, Operation, Place};
 use super::deadline::Deadline;
-use super::error::{Failure, Lost, server_error};
+use super::error::{Failure, Lost, granted, server_error};
 use super::handshake::Handshake;
 use super::io::{Io, Turns, all};
 use super::node::{Node, Request, Settings};
@@ -120,7 +120,8 @@ impl Cluster {
                         refresh = refresh.or(Some((node, None)));
                         refused.push(*each);
                     } else {
-                        results[*each] = Some(understood(&operations[*each], reply.into(), node)?);
+                        let result = operations[*each].understand(reply.into());
+                        results[*each] = Some(result.map_err(|failure| Lost::new(failure, true, node))?);
                     }
                 }
             }
@@ -134,8 +135,7 @@ impl Cluster {
             let operation = &operations[each];
             let request = Request { commands: &operation.commands, effect: operation.effect, asking: false };
             let replies = self.send(io, operation.place, request, end).await?;
-            let node = self.find(io, operation.place, end).await?;
-            results[each] = Some(understood(operation, replies, &node)?);
+            results[each] = Some(operation.understand(replies)?);
         }
         results.into_iter().map(|result| result.ok_or_else(|| Failure::Nonsense.into())).collect()
     }
@@ -240,10 +240,7 @@ impl Cluster {
         let mut reason: Lost = Failure::Uncovered.into();
         for node in nodes {
             let told = match io.exchange(node, request, end.at_most(share)).await {
-                Ok(replies) => match server_error(&replies) {
-                    Some(error) => Err(Failure::Reported(error.clone().into())),
-                    None => ranges(replies, &node.endpoint),
-                },
+                Ok(replies) => granted(replies).and_then(|replies| ranges(replies, &node.endpoint)),
                 Err(lost) => {
                     reason = Lost { sent: false, ..lost };
                     continue;
@@ -286,12 +283,4 @@ impl Cluster {
         map.give(slot..=slot, &node);
         node
     }
-}
-
-/// What the replies mean; a refusal is the operation's failure.
-pub(super) fn understood<T>(operation: &Operation<'_, T>, replies: Vec<Value>, node: &Node) -> Result<T, Lost> {
-    if let Some(error) = server_error(&replies) {
-        return Err(Lost::new(Failure::Reported(error.clone().into()), true, node));
-    }
-    (operation.parse)(replies).map_err(|Nonsense| Lost::new(Failure::Nonsense, true, node))
 }

@@ -1,7 +1,7 @@
 //! The commands behind each operation and what their replies mean. No I/O here: the blocking and the async client
 //! send the same operations.
 
-use super::error::{Doing, Object};
+use super::error::{Doing, Failure, Object, granted};
 use memo_core::{Found, TimeToLive, Want, is_reserved};
 use redis::{Cmd, Pipeline, ToRedisArgs, Value};
 use std::time::Duration;
@@ -69,6 +69,13 @@ pub(super) struct Operation<'a, T> {
 
 /// The replies are none that the command has.
 pub(super) struct Nonsense;
+
+impl<T> Operation<'_, T> {
+    /// What the replies mean; a refusal is the operation's failure.
+    pub(super) fn understand(&self, replies: Vec<Value>) -> Result<T, Failure> {
+        (self.parse)(granted(replies)?).map_err(|Nonsense| Failure::Nonsense)
+    }
+}
 
 /// Whole milliseconds, rounded up: never zero, and never less than was asked for.
 pub(super) fn millis(timeout: Duration) -> u64 {

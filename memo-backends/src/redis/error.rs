@@ -230,6 +230,14 @@ pub(super) fn is_demoted(error: &ServerError) -> bool {
     error.kind() == Some(ServerErrorKind::ReadOnly)
 }
 
+/// The replies, if the server refused nothing.
+pub(super) fn granted(replies: Vec<Value>) -> Result<Vec<Value>, Failure> {
+    match server_error(&replies) {
+        Some(error) => Err(Failure::Reported(error.clone().into())),
+        None => Ok(replies),
+    }
+}
+
 /// The first error of the server among the replies, also within a transaction's.
 pub(super) fn server_error(replies: &[Value]) -> Option<&ServerError> {
     replies.iter().find_map(|reply| match reply {

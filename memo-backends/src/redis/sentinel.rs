@@ -3,7 +3,7 @@
 use super::address::Endpoint;
 use super::command::{Commands, Effect};
 use super::deadline::Deadline;
-use super::error::{Failure, Lost, server_error};
+use super::error::{Failure, Lost, granted, server_error};
 use super::handshake::Handshake;
 use super::io::{Io, Turns};
 use super::node::{Node, Request, Settings};
@@ -151,10 +151,7 @@ impl Sentinels {
 
 /// The address in a sentinel's reply.
 fn named(replies: Vec<Value>) -> Result<Endpoint, Failure> {
-    if let Some(error) = server_error(&replies) {
-        return Err(Failure::Reported(error.clone().into()));
-    }
-    match replies.into_iter().next() {
+    match granted(replies)?.into_iter().next() {
         Some(Value::Nil) => Err(Failure::UnknownMaster),
         Some(Value::Array(parts)) => match &parts[..] {
             [Value::BulkString(host), Value::BulkString(port)] => {

@@ -6,7 +6,7 @@
 use super::command::Commands;
 use super::connection::Connection;
 use super::deadline::Deadline;
-use super::error::{Doing, Failure, Lost, Object, server_error};
+use super::error::{Doing, Failure, Lost, Object, granted, server_error};
 use super::io::{Blocking, ready};
 use super::node::Node;
 use super::{Inner, RedisCache};
@@ -62,10 +62,7 @@ fn open(node: &Node, channels: &[&str]) -> Result<Connection, Failure> {
     while server_error(&replies).is_none() && replies.len() < channels.len() {
         replies.push(connection.receive(end)?);
     }
-    match server_error(&replies) {
-        Some(error) => Err(Failure::Reported(error.clone().into())),
-        None => Ok(connection),
-    }
+    granted(replies).map(|_| connection)
 }
 
 impl Listening {

@@ -1,10 +1,10 @@
 //! The servers of a cache in their shape, and which of them runs an operation.
 
 use super::address::{Endpoint, Shape};
-use super::cluster::{Cluster, understood};
-use super::command::{Nonsense, Operation, Page, Place, scan};
+use super::cluster::Cluster;
+use super::command::{Operation, Page, Place, scan};
 use super::deadline::Deadline;
-use super::error::{Failure, Lost, server_error};
+use super::error::{Failure, Lost};
 use super::handshake::Handshake;
 use super::io::Io;
 use super::node::{Node, Request, Settings};
@@ -94,14 +94,7 @@ impl Topology {
     /// As [`run`](Topology::run), for who can do something about a failure. A refusal is the operation's failure.
     pub(super) async fn attempt<T, I: Io>(&self, io: &I, operation: &Operation<'_, T>) -> Result<T, Lost> {
         let replies = self.send(io, operation).await?;
-        let failure = match server_error(&replies) {
-            Some(error) => Failure::Reported(error.clone().into()),
-            None => match (operation.parse)(replies) {
-                Ok(value) => return Ok(value),
-                Err(Nonsense) => Failure::Nonsense,
-            },
-        };
-        Err(failure.into())
+        Ok(operation.understand(replies)?)
     }
 
     /// Sends an operation where it belongs; its replies, a refusal among them.
@@ -160,7 +153,8 @@ impl Topology {
         let operation = scan(prefix, place.cursor);
         let request = Request { commands: &operation.commands, effect: operation.effect, asking: false };
         let replies = io.exchange(node, request, self.end()).await.map_err(fail)?;
-        let Page { cursor, keys } = understood(&operation, replies, node).map_err(fail)?;
+        let page = operation.understand(replies);
+        let Page { cursor, keys } = page.map_err(|failure| fail(Lost::new(failure, true, node)))?;
         place.cursor = cursor;
         if cursor == 0 {
             place.nodes.pop();
