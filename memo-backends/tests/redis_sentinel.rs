@@ -38,8 +38,8 @@ fn operations_come_back_after_a_failover() {
     cache.set("stays", b"value", None).unwrap();
     replicated(&watched.servers[0], &watched.servers[1]);
 
-    let (stop, failed) = (AtomicBool::new(false), AtomicU64::new(0));
-    let (cache, stop, failed) = (&cache, &stop, &failed);
+    let (stop, failed, answered) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let (cache, stop, failed, answered) = (&cache, &stop, &failed, &answered);
     // An operation fails in time or succeeds, and a key that is there is there whenever it can be asked for.
     let fails = |error: Error| {
         assert!(error.is_retryable(), "{error:?}");
@@ -55,6 +55,7 @@ fn operations_come_back_after_a_failover() {
                         Err(error) => fails(error),
                     }
                     timed(|| cache.set(&key, b"1", None)).unwrap_or_else(fails);
+                    answered.fetch_add(1, Ordering::Relaxed);
                     thread::sleep(Duration::from_millis(2));
                 }
             });
@@ -67,10 +68,11 @@ fn operations_come_back_after_a_failover() {
                     Err(error) => fails(error),
                 }
                 timed(|| runtime.block_on(cache.increment_async("count", 1, None))).map_or_else(fails, drop);
+                answered.fetch_add(1, Ordering::Relaxed);
                 thread::sleep(Duration::from_millis(2));
             }
         });
-        thread::sleep(Duration::from_millis(100));
+        assert!(eventually(|| answered.load(Ordering::Relaxed) > 60), "the callers are at it");
         assert_eq!(failed.load(Ordering::Relaxed), 0);
         watched.servers[0].stop();
         let back = eventually(|| timed(|| cache.set("back", b"value", None)).is_ok());

@@ -56,16 +56,14 @@ impl Sentinels {
             }
             let result = io.exchange(&master, request, end).await;
             let again = match &result {
-                Ok(replies) => server_error(replies).is_some_and(is_no_master),
-                Err(lost) => {
-                    self.forget(&master);
-                    lost.is_repeatable(request.effect)
-                }
+                Ok(replies) if !server_error(replies).is_some_and(is_no_master) => return result,
+                Ok(_) => true,
+                Err(lost) => lost.is_repeatable(request.effect),
             };
+            self.forget(&master);
             if !again {
                 return result;
             }
-            self.forget(&master);
             failed.push(master);
             latest = Some(result);
         }
