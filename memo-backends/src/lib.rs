@@ -1,5 +1,6 @@
 //! The backends of `memokit`: implementations of [`memo_core::Cache`].
 
+mod common;
 #[cfg(feature = "file")]
 pub mod file;
 pub mod memory;

@@ -2,6 +2,7 @@
 //! send the same operations.
 
 use super::error::{Doing, Failure, Object, granted};
+use crate::common::whole_millis;
 use memo_core::{Found, TimeToLive, Want, is_reserved};
 use redis::{Cmd, Pipeline, ToRedisArgs, Value};
 use std::time::Duration;
@@ -77,10 +78,9 @@ impl<T> Operation<'_, T> {
     }
 }
 
-/// Whole milliseconds, rounded up: never zero, and never less than was asked for.
+/// As the server takes it.
 pub(super) fn millis(timeout: Duration) -> u64 {
-    let millis = timeout.as_nanos().div_ceil(1_000_000);
-    u64::try_from(millis).unwrap_or(u64::MAX).clamp(1, LONGEST_MILLIS)
+    whole_millis(timeout).min(LONGEST_MILLIS)
 }
 
 fn set_command(key: &str, bytes: &[u8], timeout: Option<Duration>) -> Cmd {

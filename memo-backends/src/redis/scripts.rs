@@ -7,8 +7,9 @@
 use super::command::{Commands, Effect, Nonsense, Operation, Place, array, bytes, millis, number, only};
 use super::error::{Doing, Failure, Lost, Object};
 use super::io::Io;
-use super::slots::slot_of;
+use super::slots::{hash_tag, slot_of};
 use super::topology::Topology;
+use crate::common::MOST_NAMES;
 use memo_core::bus::Snapshot;
 use memo_core::invalidation::{Records, Stored};
 use redis::{Cmd, ServerErrorKind, Value};
@@ -18,8 +19,6 @@ use std::time::Duration;
 
 /// The sorted set.
 const NUMBERS: &str = "memo!numbers";
-/// Names whose records are kept.
-const MOST_NAMES: usize = 16_384;
 
 /// A script, and the name the server knows it by once it has run it.
 pub(super) struct Script {
@@ -224,8 +223,7 @@ fn is_unknown(lost: &Lost) -> bool {
 /// The key of an entry's tombstone, in the same slot as the entry's: both have the same `{hash tag}`, or the tombstone's
 /// is the whole of the entry's key.
 pub(super) fn tombstone_key(key: &str) -> String {
-    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
-    match tag.filter(|tag| !tag.is_empty()) {
+    match hash_tag(key) {
         Some(tag) => format!("memo!t:{{{tag}}}:{key}"),
         None if !key.contains('}') => format!("memo!t:{{{key}}}"),
         None => {
