@@ -80,7 +80,7 @@ use std::sync::Arc;
 ///
 /// Sentinels are asked for the master at the first operation, and again when it fails or is no master any more; an
 /// operation that failed there goes to the new one, if there is one and sending it twice can't change its answer. What
-/// the old master had not yet replicated is lost, as ever with Redis.
+/// the old master had not yet replicated is lost, as ever with Redis. `scan` and `clear` begin anew at the new one.
 ///
 /// In a cluster each key's operations go to the node that owns its slot. While slots move they follow, and no answer is
 /// of the wrong node. [`store`](memo_core::Cache::store) alone may have to wait: it depends on two keys of a slot, the

@@ -72,17 +72,21 @@ impl Sentinels {
     /// The master, asking the sentinels if it is not known. One of those that failed comes back only if no sentinel
     /// names another.
     pub(super) async fn master<I: Io>(&self, io: &I, failed: &[Arc<Node>], end: Deadline) -> Result<Arc<Node>, Lost> {
-        let current = || self.known.lock().current.clone();
-        if let Some(master) = current() {
+        if let Some(master) = self.known() {
             return Ok(master);
         }
         let turn = self.asking.take(io, end).await?;
-        if let Some(master) = current() {
+        if let Some(master) = self.known() {
             return Ok(master);
         }
         let named = self.ask(io, failed, end).await;
         drop(turn);
         named
+    }
+
+    /// The master, unless the sentinels have to be asked.
+    pub(super) fn known(&self) -> Option<Arc<Node>> {
+        self.known.lock().current.clone()
     }
 
     /// Asks one sentinel after the other, each for its share of the time.

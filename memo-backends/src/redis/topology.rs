@@ -29,7 +29,7 @@ enum Servers {
 /// Where a scan stands.
 #[derive(Default)]
 pub(super) struct Scan {
-    /// The masters to look through, the present one last. Empty outside of a cluster.
+    /// The masters to look through, the present one last.
     nodes: Vec<Arc<Node>>,
     version: u64,
     cursor: u64,
@@ -45,7 +45,7 @@ enum ScanState {
     Ended,
 }
 
-/// How often a cluster is looked through where slots have moved meanwhile.
+/// How often keys are looked through where slots or the master have moved meanwhile.
 const MOST_PASSES: u32 = 4;
 
 impl Topology {
@@ -123,24 +123,50 @@ impl Topology {
         Ok(results)
     }
 
-    /// The next keys of a scan, none at its end. Each master of a cluster is looked through by itself; if slots have
-    /// moved meanwhile, all of them again, so that no key is missed by being where it was looked for too early.
+    /// The next keys of a scan, none at its end. Where the master has changed meanwhile, or slots have moved, all is looked
+    /// through again, so that no key is missed by being where it was looked for too early.
     pub(super) async fn next_page<I: Io>(
         &self,
         io: &I,
         prefix: &str,
         place: &mut Scan,
     ) -> Result<Option<Vec<String>>, Error> {
+        match &self.servers {
+            _ if place.state == ScanState::Ended => Ok(None),
+            Servers::Single(_) | Servers::Sentinel(_) => self.next_page_of_one(io, prefix, place).await.map(Some),
+            Servers::Cluster(cluster) => self.next_page_of_cluster(io, cluster, prefix, place).await,
+        }
+    }
+
+    async fn next_page_of_one<I: Io>(&self, io: &I, prefix: &str, place: &mut Scan) -> Result<Vec<String>, Error> {
         let fail = |lost: Lost| lost.into_error(&scan(prefix, 0).doing, &self.address);
-        let Servers::Cluster(cluster) = &self.servers else {
-            if place.state == ScanState::Ended {
-                return Ok(None);
-            }
-            let Page { cursor, keys } = self.run(io, &scan(prefix, place.cursor)).await?;
+        let before = match place.nodes.pop() {
+            Some(node) => node,
+            None => self.listening_post(io).await.map_err(fail)?,
+        };
+        let Page { cursor, keys } = self.run(io, &scan(prefix, place.cursor)).await?;
+        if self.only_server().is_some_and(|now| Arc::ptr_eq(&now, &before)) {
+            place.nodes.push(before);
             place.cursor = cursor;
             place.state = if cursor == 0 { ScanState::Ended } else { ScanState::Going };
-            return Ok(Some(keys));
-        };
+        } else if place.passes < MOST_PASSES {
+            // A cursor is a place in the table of one server, and another has its keys elsewhere.
+            (place.cursor, place.passes) = (0, place.passes + 1);
+        } else {
+            return Err(fail(Failure::Replica.into()));
+        }
+        Ok(keys)
+    }
+
+    /// Each master is looked through by itself.
+    async fn next_page_of_cluster<I: Io>(
+        &self,
+        io: &I,
+        cluster: &Cluster,
+        prefix: &str,
+        place: &mut Scan,
+    ) -> Result<Option<Vec<String>>, Error> {
+        let fail = |lost: Lost| lost.into_error(&scan(prefix, 0).doing, &self.address);
         if place.nodes.is_empty() {
             let (nodes, version) = cluster.masters(io, self.end()).await.map_err(fail)?;
             let complete = place.state == ScanState::Going && version == place.version;
@@ -160,6 +186,15 @@ impl Topology {
             place.nodes.pop();
         }
         Ok(Some(keys))
+    }
+
+    /// The one that runs all operations at present, if there is one and it is known.
+    fn only_server(&self) -> Option<Arc<Node>> {
+        match &self.servers {
+            Servers::Single(node) => Some(Arc::clone(node)),
+            Servers::Sentinel(sentinels) => sentinels.known(),
+            Servers::Cluster(_) => None,
+        }
     }
 
     /// A server at which one may listen: what is published anywhere in this cache reaches it.
