@@ -383,6 +383,27 @@ fn what_any_master_serves_is_asked_of_another_when_one_is_down() {
     }
 }
 
+/// One asks where the nodes are, and all who want to know wait for that one.
+#[test]
+fn who_gives_up_asking_for_the_nodes_fails_nobody_else() {
+    let cluster = cluster();
+    let runtime = Runtime::new().unwrap();
+    for _ in 0..10 {
+        let cache = RedisCache::builder(cluster.url()).build().unwrap();
+        let mut asks = cache.get_async("asked");
+        let polled = runtime
+            .block_on(std::future::poll_fn(|context| std::task::Poll::Ready(asks.as_mut().poll(context).is_ready())));
+        assert!(!polled, "it waits for the answer");
+        let other = thread::scope(|scope| {
+            let other = scope.spawn(|| cache.get("asked"));
+            thread::sleep(Duration::from_millis(3));
+            drop(asks);
+            other.join().unwrap()
+        });
+        assert_eq!(other.unwrap(), None);
+    }
+}
+
 #[test]
 fn what_is_no_cluster_is_told() {
     let cluster = cluster();

@@ -223,9 +223,16 @@ impl Cluster {
         }
     }
 
-    /// Asks nodes for the map until one answers, `failed` last. Whoever finds another asking takes what that one finds.
+    /// Asks for the map. Whoever finds another asking takes what that one finds.
     async fn refresh<I: Io>(&self, io: &I, failed: Option<&Arc<Node>>, end: Deadline) -> Result<(), Lost> {
         let Some(turn) = self.refreshing.take(io, end).await? else { return Ok(()) };
+        let result = self.ask(io, failed, end).await;
+        turn.end();
+        result
+    }
+
+    /// Asks nodes for the map until one answers, `failed` last.
+    async fn ask<I: Io>(&self, io: &I, failed: Option<&Arc<Node>>, end: Deadline) -> Result<(), Lost> {
         let mut command = redis::cmd("CLUSTER");
         command.arg("SLOTS");
         let commands = Commands::One(command);
@@ -252,7 +259,6 @@ impl Cluster {
                 Ok(ranges) => {
                     let mut map = self.map.write();
                     *map = Arc::new(map.told(ranges, |endpoint| self.new_node(endpoint)));
-                    drop(turn);
                     return Ok(());
                 }
                 Err(failure) => reason = Lost::new(failure, false, node),

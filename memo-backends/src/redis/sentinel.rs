@@ -80,7 +80,9 @@ impl Sentinels {
             return Ok(master);
         }
         let named = self.ask(io, failed, end).await;
-        drop(turn);
+        if let Some(turn) = turn {
+            turn.end();
+        }
         named
     }
 
