@@ -6,6 +6,7 @@
 mod support;
 
 use memo_backends::RedisCache;
+use memo_core::bus::{Listener, Snapshot};
 use memo_core::invalidation::{Invalidated, Invalidation, Stored};
 use memo_core::testing::conformance;
 use memo_core::{Cache, ErrorKind, TimeToLive, Want, clock};
@@ -381,6 +382,57 @@ fn what_any_master_serves_is_asked_of_another_when_one_is_down() {
         cache.publish(b"then").unwrap();
         runtime.block_on(cache.publish_async(b"then")).unwrap();
     }
+}
+
+/// Hears messages, and how often the bus was connected.
+#[derive(Default)]
+struct Ear {
+    connected: AtomicU64,
+    heard: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Listener for Ear {
+    fn connected(&self, _: &Snapshot) {
+        self.connected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn lost(&self) {}
+
+    fn message(&self, bytes: &[u8]) {
+        self.heard.lock().unwrap().push(bytes.to_vec());
+    }
+}
+
+/// It lives on and answers, so that a listener's connection to it does not fail.
+#[test]
+fn a_listener_leaves_a_node_that_is_in_the_cluster_no_more() {
+    let mut cluster = TestCluster::start(3);
+    cluster.add_replica(0);
+    let cache = RedisCache::connect(cluster.url()).unwrap();
+    let ear = Arc::new(Ear::default());
+    let _subscription = cache.subscribe(Arc::clone(&ear) as Arc<dyn Listener>).unwrap();
+    assert!(eventually(|| ear.connected.load(Ordering::Relaxed) == 1));
+    let listens = |node: usize| {
+        let clients: String =
+            redis::cmd("CLIENT").arg(&["LIST", "TYPE", "pubsub"]).query(&mut cluster.admin(node)).unwrap();
+        !clients.is_empty()
+    };
+    assert!(listens(0), "at the first master");
+
+    redis::cmd("CLUSTER").arg(&["FAILOVER", "TAKEOVER"]).exec(&mut cluster.admin(3)).unwrap();
+    let mut old = cluster.admin(0);
+    let is_replica = || {
+        let role: Vec<redis::Value> = redis::cmd("ROLE").query(&mut old).unwrap();
+        role[0] == redis::Value::BulkString(b"slave".into())
+    };
+    assert!(eventually(is_replica), "the old master follows the new one");
+    redis::cmd("CLUSTER").arg("RESET").exec(&mut cluster.admin(0)).unwrap();
+    let heard = eventually(|| {
+        redis::cmd("PUBLISH").arg("memo!bus:1:0").arg("told").exec(&mut cluster.admin(1)).unwrap();
+        ear.heard.lock().unwrap().contains(&b"told".to_vec())
+    });
+    assert!(heard, "what is told to the others");
+    assert_eq!((ear.connected.load(Ordering::Relaxed), listens(0)), (2, false));
 }
 
 /// One asks where the nodes are, and all who want to know wait for that one.

@@ -208,6 +208,12 @@ impl Cluster {
         Ok((map.masters(), map.version))
     }
 
+    /// Whether a node owns slots, as the others say; it does where nobody says anything.
+    pub(super) async fn is_master<I: Io>(&self, io: &I, node: &Arc<Node>, end: Deadline) -> bool {
+        let told = self.refresh(io, Some(node), end).await;
+        told.is_err() || self.map.read().masters().iter().any(|master| Arc::ptr_eq(master, node))
+    }
+
     /// Learns which nodes there are after one of them failed, and has [`Place::Any`] mean another one.
     pub(super) async fn avoid<I: Io>(&self, io: &I, failed: &Arc<Node>, end: Deadline) {
         let _ = self.refresh(io, Some(failed), end).await;

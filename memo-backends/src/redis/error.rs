@@ -61,6 +61,8 @@ pub(super) enum Failure {
     ClosedAfterTls(RedisError),
     /// The server is a replica, and was to be the master.
     Replica,
+    /// The server is no master of its cluster any more.
+    Left,
     /// No sentinel knows a master of that name.
     UnknownMaster,
     /// No node of the cluster serves the key's slot.
@@ -150,6 +152,8 @@ impl Failure {
             }
             Failure::Replica => Error::new(ErrorKind::Unavailable, attempted)
                 .advise("the server is a replica at the moment; the call may be tried again"),
+            Failure::Left => Error::new(ErrorKind::Unavailable, attempted)
+                .advise("the server is no master of the cluster any more; another one is looked for"),
             Failure::UnknownMaster => Error::new(ErrorKind::Config, attempted)
                 .advise("no sentinel knows a master of this name; check the name, and that these are its sentinels"),
             Failure::Uncovered => Error::new(ErrorKind::Unavailable, attempted)

@@ -91,7 +91,9 @@ use std::sync::Arc;
 /// changed hands meanwhile; a key that moves during the call with a slot that is still on its way may be missed. Nodes
 /// must be reachable under the addresses they announce.
 ///
-/// Both find failures of servers when operations fail, not before.
+/// Both find failures of servers when operations fail, not before. Only who listens to the bus of a cluster asks every
+/// two seconds whether the node it listens at is still a master: one that was thrown out, or cut off and replaced, is
+/// silent.
 ///
 /// # When the server does not answer
 ///

@@ -206,6 +206,15 @@ impl Topology {
         }
     }
 
+    /// Whether what is published in this cache still reaches a listener at this server, as far as it can be known.
+    pub(super) async fn is_listening_post<I: Io>(&self, io: &I, node: &Arc<Node>) -> bool {
+        match &self.servers {
+            // A server that is another's replica by now passes on what is published there.
+            Servers::Single(_) | Servers::Sentinel(_) => true,
+            Servers::Cluster(cluster) => cluster.is_master(io, node, self.end()).await,
+        }
+    }
+
     /// The server of [`listening_post`](Topology::listening_post) failed: another may have taken over.
     pub(super) async fn post_failed<I: Io>(&self, io: &I, node: &Arc<Node>) {
         match &self.servers {
