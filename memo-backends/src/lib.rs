@@ -2,6 +2,7 @@
 
 #[cfg(any(feature = "file", feature = "redis"))]
 mod batches;
+mod common;
 #[cfg(feature = "file")]
 pub mod file;
 pub mod memory;

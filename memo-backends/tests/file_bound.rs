@@ -9,6 +9,8 @@ use memo_core::{Cache, ErrorKind, TimeToLive, Want};
 use std::error::Error;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -53,6 +55,44 @@ fn fill_and_read(length: usize) -> Result<(f64, f64), Box<dyn Error>> {
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let part = |found: usize, of: usize| found as f64 / of as f64;
     Ok((part(there(&cache, 0..hot)?, hot), part(there(&cache, hot..all)?, all - hot)))
+}
+
+/// As long as one reads, the pages that others gave back since it began can't be used again.
+#[test]
+fn a_write_to_a_full_folder_waits_for_a_reader_that_was_held_up() -> Outcome {
+    const LENGTH: usize = 3_000;
+    let folder = tempfile::tempdir()?;
+    let cache = open(folder.path())?;
+    cache.set("read", b"value", None)?;
+    let (written, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let written_by_then = || written.load(Ordering::Relaxed);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let result = (0..).take_while(|_| !stop.load(Ordering::Relaxed)).try_for_each(|number| {
+                cache.set(&key(number), &[1; LENGTH], None)?;
+                written.fetch_add(1, Ordering::Relaxed);
+                Ok::<_, memo_core::Error>(())
+            });
+            stop.store(true, Ordering::Relaxed);
+            result
+        });
+        let read = cache.read("read", Want::Bytes, &mut |_| {
+            // Until the writer gets no further.
+            loop {
+                let before = written_by_then();
+                thread::sleep(Duration::from_millis(40));
+                if (before > 50 && before == written_by_then()) || stop.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+        let stuck = written_by_then();
+        while !stop.load(Ordering::Relaxed) && written_by_then() < stuck + 100 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        stop.store(true, Ordering::Relaxed);
+        Ok(read.and(writer.join().expect("no panic"))?)
+    })
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-use support::{own_server, shared_url};
+use support::{eventually, own_server, shared_url};
 use tokio::runtime::Runtime;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -188,12 +188,10 @@ fn a_runtime_that_ends_takes_its_connection_with_it() {
     let client = redis::Client::open(server.url()).unwrap();
     let mut connection = client.get_connection().unwrap();
     // The server notices a closed connection a moment later.
-    let closed = (0..200).any(|_| {
-        thread::sleep(Duration::from_millis(10));
+    assert!(eventually(|| {
         let list: String = redis::cmd("CLIENT").arg("LIST").query(&mut connection).unwrap();
         list.lines().count() == 1
-    });
-    assert!(closed);
+    }));
 }
 
 #[test]

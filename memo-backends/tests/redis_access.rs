@@ -6,17 +6,98 @@
 mod support;
 
 use memo_backends::RedisCache;
-use memo_core::{Cache, Error, ErrorKind, clock};
+use memo_core::bus::{Listener, Snapshot};
+use memo_core::invalidation::{Invalidation, Stored};
+use memo_core::{Cache, Error, ErrorKind, Want, clock};
 use std::error::Error as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use support::cluster::TestCluster;
 use support::tls::{Authority, Pair};
-use support::{admin, both_doors, own_server, server_with};
+use support::{admin, both_doors, eventually, own_server, server_with};
 use tokio::runtime::Runtime;
 
-/// What the guide says a user needs, each with its reason there.
-const PERMISSIONS: &str = "~memo:* resetchannels -@all +get +set +mget +unlink +pttl +pexpire +persist +exists +incrby \
-                           +scan +multi +exec +ping +select +client|info +client|kill";
+/// Where the guide says what a user needs.
+const GUIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/guide/shared_level.md");
+
+/// The rules of the user in the guide, without name and password.
+fn permissions() -> Vec<String> {
+    let guide = std::fs::read_to_string(GUIDE).unwrap();
+    let (_, user) = guide.split_once("user memo on >password ").unwrap();
+    let (rules, _) = user.split_once("```").unwrap();
+    rules.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Hears of the subscription's begin, and of messages.
+#[derive(Default)]
+struct Ear {
+    connected: AtomicBool,
+    heard: AtomicBool,
+}
+
+impl Listener for Ear {
+    fn connected(&self, _: &Snapshot) {
+        self.connected.store(true, Ordering::Relaxed);
+    }
+
+    fn lost(&self) {}
+
+    fn message(&self, bytes: &[u8]) {
+        self.heard.fetch_or(bytes == b"woken", Ordering::Relaxed);
+    }
+}
+
+/// A write that is given up makes the next operation close its connection.
+fn give_up(cache: &RedisCache, runtime: &Runtime) {
+    runtime.block_on(async {
+        let mut set = cache.set_async("memo:a", b"given up", None);
+        let polled = std::future::poll_fn(|context| std::task::Poll::Ready(set.as_mut().poll(context).is_ready()));
+        assert!(!polled.await);
+    });
+}
+
+/// All that functions, buckets and the bus do with a cache.
+fn exercise(cache: &RedisCache, runtime: &Runtime, is_refused: &mut dyn FnMut() -> bool) -> Result<(), Error> {
+    let minute = Some(Duration::from_secs(60));
+    let (key, number, lease) = ("memo:f:0:a", "memo:number", "memo!lease:memo:f:0:a");
+    // A function: what is known, the lease of a fleet, a value, what becomes of it.
+    let since = cache.records(&["f:memo:f:0:", "t:tag"], 0)?.sequence;
+    assert!(cache.add(lease, b"one", minute)? && !runtime.block_on(cache.add_async(lease, b"two", minute))?);
+    assert!(cache.touch_if(lease, b"one", minute)? && !cache.touch_if(lease, b"two", None)?);
+    assert_eq!(runtime.block_on(cache.store_async(key, b"value", minute, since))?, Stored::Stored);
+    let found = runtime.block_on(cache.read_async(key, Want::BytesAndTimeToLive))?;
+    assert!(found.is_some() && cache.get(key)?.is_some());
+    assert!(cache.touch_if(key, b"value", None)?);
+    assert!(runtime.block_on(cache.remove_if_async(lease, b"one"))?);
+    let what = Invalidation { keys: &[key], keep: Duration::from_secs(9), ..Invalidation::default() };
+    assert_eq!(cache.invalidate(&what)?.removed, 1);
+    let longer = Invalidation { keep: Duration::from_secs(99), seen: 1 << 40, ..what };
+    let sequence = runtime.block_on(cache.invalidate_async(&longer))?.sequence;
+    assert_eq!(cache.store(key, b"stale", minute, since)?, Stored::Refused { sequence });
+    // More names than are kept.
+    let names: Vec<String> = (0..17_000).map(|number| format!("t:{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    cache.invalidate(&Invalidation { names: &names, ..Invalidation::default() })?;
+    cache.records(&["t:tag"], 1 << 41)?;
+    // A bucket.
+    cache.set(key, b"value", minute)?;
+    assert_eq!(runtime.block_on(cache.increment_async(number, 2, None))?, 2);
+    assert!(cache.touch(key, None)? && cache.touch(key, minute)?);
+    cache.set_many(&[("memo:b", b"1"), ("memo:c", b"2")], None)?;
+    assert_eq!(cache.get_many(&[key, "memo:b", "memo:x"])?.iter().flatten().count(), 2);
+    assert!(cache.remove(number)?);
+    assert_eq!(runtime.block_on(cache.clear_async("memo:"))?, 3);
+    give_up(cache, runtime);
+    cache.remove("memo:a")?;
+    // The bus.
+    let ear = Arc::new(Ear::default());
+    let _subscription = cache.subscribe(Arc::clone(&ear) as Arc<dyn Listener>)?;
+    eventually(|| ear.connected.load(Ordering::Relaxed) || is_refused());
+    cache.publish(b"woken")?;
+    eventually(|| ear.heard.load(Ordering::Relaxed) || is_refused());
+    Ok(())
+}
 
 fn in_full(error: &Error) -> String {
     format!("{error} {error:?} {:?}", error.source())
@@ -124,34 +205,46 @@ fn a_cluster_over_tls() {
 
 #[test]
 fn a_user_with_few_permissions_is_enough() {
-    let user = format!("user memo on >geheim/1 {PERMISSIONS}");
-    let user: Vec<&str> = user.split_whitespace().collect();
-    let server = server_with(&[&["--user"], &user[1..]].concat());
-    let address = server.address();
-    let runtime = Runtime::new().unwrap();
-    let cache =
-        RedisCache::builder(format!("redis://{address}/2")).username("memo").password("geheim/1").build().unwrap();
-    // Not the suite, whose keys are others.
-    let number = "memo:number";
-    cache.set("memo:a", b"value", Some(Duration::from_secs(60))).unwrap();
-    assert!(runtime.block_on(cache.get_async("memo:a")).unwrap().is_some());
-    assert!(!cache.add("memo:a", b"value", None).unwrap());
-    assert_eq!(cache.increment(number, 2, None).unwrap(), 2);
-    assert!(cache.touch("memo:a", None).unwrap() && cache.touch("memo:a", Some(Duration::from_secs(9))).unwrap());
-    cache.set_many(&[("memo:b", b"1"), ("memo:c", b"2")], None).unwrap();
-    assert_eq!(cache.get_many(&["memo:a", "memo:b", "memo:x"]).unwrap().iter().flatten().count(), 2);
-    let found = runtime.block_on(cache.read_async("memo:a", memo_core::Want::BytesAndTimeToLive)).unwrap();
-    assert!(found.is_some());
-    assert!(cache.remove(number).unwrap());
-    // A write that is given up makes the next operation close its connection, for which it needs the permission.
-    runtime.block_on(async {
-        let mut set = cache.set_async("memo:a", b"given up", None);
-        let polled = std::future::poll_fn(|context| std::task::Poll::Ready(set.as_mut().poll(context).is_ready()));
-        assert!(!polled.await);
-    });
+    let server = server_with(&[]);
+    let (address, mut admin, runtime) = (server.address(), admin(&server), Runtime::new().unwrap());
+    let allow = |admin: &mut redis::Connection, rules: &[String]| {
+        let user = ["SETUSER", "memo", "reset", "on", ">geheim/1"];
+        redis::cmd("ACL").arg(&user).arg(rules).exec(admin).unwrap();
+    };
+    let connect = || RedisCache::connect(format!("redis://memo:geheim%2F1@{address}/2"));
+    let permissions = permissions();
+    let mut attempt = |rules: &[String]| {
+        // So that scripts are sent in full, too.
+        redis::cmd("FLUSHALL").exec(&mut admin).unwrap();
+        redis::cmd("SCRIPT").arg("FLUSH").exec(&mut admin).unwrap();
+        redis::cmd("ACL").arg(&["LOG", "RESET"]).exec(&mut admin).unwrap();
+        allow(&mut admin, rules);
+        let mut refusals = || redis::cmd("ACL").arg("LOG").query::<Vec<redis::Value>>(&mut admin).unwrap().len();
+        let done = connect().and_then(|cache| exercise(&cache, &runtime, &mut || refusals() > 0));
+        (done.is_ok(), refusals())
+    };
+    assert_eq!(attempt(&permissions), (true, 0));
+    for (place, permission) in permissions.iter().enumerate() {
+        let what_resets = ["resetchannels", "-@all"].contains(&&**permission);
+        if what_resets {
+            continue;
+        }
+        let others = [&permissions[..place], &permissions[place + 1..]].concat();
+        let (done, refusals) = attempt(&others);
+        assert!(refusals > 0, "nothing needs {permission}");
+        // Without these all else works; without the next one only the subscription never begins.
+        let spared = permission.starts_with("+client|") || permission == "+subscribe";
+        assert_eq!(done, spared, "without {permission}");
+    }
+    assert_eq!(attempt(&permissions), (true, 0));
+
+    let cache = connect().unwrap();
+    cache.set("memo:a", b"value", None).unwrap();
+    runtime.block_on(cache.set_async("memo:b", b"value", None)).unwrap();
+    give_up(&cache, &runtime);
     cache.remove("memo:a").unwrap();
     assert_eq!(cache.get("memo:a").unwrap(), None);
-    assert_eq!(runtime.block_on(cache.clear_async("memo:")).unwrap(), 2);
+    assert_eq!(cache.clear("memo:").unwrap(), 1);
 
     let error = cache.set("other:key", b"value", None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");

@@ -6,6 +6,8 @@
 mod support;
 
 use memo_backends::RedisCache;
+use memo_core::bus::{Listener, Snapshot};
+use memo_core::invalidation::{Invalidated, Invalidation, Stored};
 use memo_core::testing::conformance;
 use memo_core::{Cache, ErrorKind, TimeToLive, Want, clock};
 use std::collections::{BTreeMap, HashSet};
@@ -26,21 +28,27 @@ fn cluster() -> MutexGuard<'static, TestCluster> {
     cluster.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How often each node ran these commands since its start.
-fn calls(cluster: &TestCluster, commands: &[&str]) -> u64 {
-    let of_node = |node: usize| -> u64 {
-        let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut cluster.admin(node)).unwrap();
-        let of_command = |command: &&str| {
-            let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
-            line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
-        };
-        commands.iter().map(of_command).sum()
+/// How often a node ran these commands since its start.
+fn calls_of(cluster: &TestCluster, node: usize, commands: &[&str]) -> u64 {
+    let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut cluster.admin(node)).unwrap();
+    let of_command = |command: &&str| {
+        let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+        line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
     };
-    (0..cluster.nodes.len()).map(of_node).sum()
+    commands.iter().map(of_command).sum()
+}
+
+/// How often all nodes did.
+fn calls(cluster: &TestCluster, commands: &[&str]) -> u64 {
+    (0..cluster.nodes.len()).map(|node| calls_of(cluster, node, commands)).sum()
 }
 
 fn keys(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{prefix}:{number}")).collect()
+}
+
+fn invalidation<'a>(keys: &'a [&'a str]) -> Invalidation<'a> {
+    Invalidation { keys, keep: 60 * SECOND, ..Invalidation::default() }
 }
 
 #[test]
@@ -161,6 +169,59 @@ fn a_slot_on_its_way_serves_every_operation() {
     assert!(runtime.block_on(cache.remove_async(all[0])).unwrap());
 }
 
+/// An entry and its tombstone are two keys of one slot, of which one may be here, the other there, and any nowhere.
+#[test]
+fn a_slot_on_its_way_takes_invalidations_and_what_is_stored() {
+    let cluster = cluster();
+    let cache = RedisCache::connect(cluster.url()).unwrap();
+    let runtime = Runtime::new().unwrap();
+    let keys: Vec<String> = (0..16).map(|number| format!("{{buried}}:{number}")).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let entries: Vec<(&str, &[u8])> = keys[..12].iter().map(|key| (*key, &b"value"[..])).collect();
+    cache.invalidate(&invalidation(&keys[..8])).unwrap();
+    cache.set_many(&entries, None).unwrap();
+    let slot = cluster.slot(keys[0]);
+    let from = cluster.owner(slot);
+    let to = (from + 1) % 3;
+    cluster.begin_move(slot, from, to);
+    assert!(cluster.move_keys(slot, from, to, 10));
+
+    let mut latest = 0;
+    for again in [false, true] {
+        for (number, key) in keys.iter().enumerate() {
+            let (one, there) = ([*key], !again && number < 12);
+            let done = match number % 2 {
+                0 => cache.invalidate(&invalidation(&one)).unwrap(),
+                _ => runtime.block_on(cache.invalidate_async(&invalidation(&one))).unwrap(),
+            };
+            assert_eq!((done.removed, cache.get(key).unwrap()), (u64::from(there), None), "{key}");
+            latest = done.sequence;
+        }
+    }
+    cache.set_many(&entries, None).unwrap();
+    assert_eq!(cache.invalidate(&invalidation(&keys)).unwrap().removed, 12);
+    assert_eq!(cache.get_many(&keys).unwrap().iter().flatten().count(), 0);
+    runtime.block_on(cache.set_many_async(&entries, None)).unwrap();
+    assert_eq!(runtime.block_on(cache.invalidate_async(&invalidation(&keys))).unwrap().removed, 12);
+    assert_eq!(runtime.block_on(cache.get_many_async(&keys)).unwrap().iter().flatten().count(), 0);
+
+    // What is stored depends on both in one step, so it waits until they are together.
+    let patient = RedisCache::builder(cluster.url()).operation_timeout(20 * SECOND).build().unwrap();
+    let refusals = || (0..3).map(|node| cluster.refusals(node, "TRYAGAIN")).sum::<u64>();
+    let before = refusals();
+    let (stale, fresh) = thread::scope(|scope| {
+        let stale = scope.spawn(|| patient.store(keys[0], b"stale", None, latest));
+        let fresh = scope.spawn(|| runtime.block_on(patient.store_async(keys[1], b"fresh", None, latest + 2)));
+        assert!(eventually(|| refusals() > before + 40), "both are refused again and again");
+        while cluster.move_keys(slot, from, to, 100) {}
+        cluster.end_move(slot, from, to);
+        (stale.join().unwrap().unwrap(), fresh.join().unwrap().unwrap())
+    });
+    assert_eq!((stale, fresh), (Stored::Refused { sequence: latest + 2 }, Stored::Stored));
+    assert_eq!(cache.get(keys[0]).unwrap(), None);
+    assert_eq!(cache.remove_many(&keys).unwrap(), 1);
+}
+
 /// Callers hammer some keys while their slots move around the cluster again and again. Each key has one writer, who
 /// knows what must be read.
 #[test]
@@ -197,7 +258,13 @@ fn slots_move_under_load() {
             assert_eq!(found[2], None);
             assert_eq!(cache.remove_many(&[&key, "{load}:none"]).unwrap(), 1);
             assert!(!cache.remove(&key).unwrap());
-            answered.fetch_add(7, Ordering::Relaxed);
+            let Invalidated { sequence, removed } = cache.invalidate(&invalidation(&[&key])).unwrap();
+            assert_eq!(removed, 0);
+            assert_eq!(cache.store(&key, b"fresh", None, sequence).unwrap(), Stored::Stored);
+            let Invalidated { sequence: later, removed } = cache.invalidate(&invalidation(&[&key])).unwrap();
+            assert_eq!(removed, 1);
+            assert_eq!(cache.store(&key, b"stale", None, sequence).unwrap(), Stored::Refused { sequence: later });
+            answered.fetch_add(11, Ordering::Relaxed);
         }
     };
     let task = |caller: u64| {
@@ -300,6 +367,93 @@ fn a_replica_takes_over() {
     assert!(runtime.block_on(cache.get_async(keys[0])).unwrap().is_some());
     assert!(cache.get_many(&keys).unwrap().iter().all(Option::is_some));
     assert_eq!(runtime.block_on(cache.remove_many_async(&keys)).unwrap(), 3);
+}
+
+#[test]
+fn what_any_master_serves_is_asked_of_another_when_one_is_down() {
+    let mut cluster = TestCluster::start(3);
+    let cache = RedisCache::builder(cluster.url()).connect_timeout(SECOND).operation_timeout(SECOND).build().unwrap();
+    let runtime = Runtime::new().unwrap();
+    cache.publish(b"first").unwrap();
+    runtime.block_on(cache.publish_async(b"first")).unwrap();
+    let asked = (0..3).find(|node| calls_of(&cluster, *node, &["publish"]) > 0).unwrap();
+    cluster.nodes[asked].stop();
+    for _ in 0..3 {
+        cache.publish(b"then").unwrap();
+        runtime.block_on(cache.publish_async(b"then")).unwrap();
+    }
+}
+
+/// Hears messages, and how often the bus was connected.
+#[derive(Default)]
+struct Ear {
+    connected: AtomicU64,
+    heard: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Listener for Ear {
+    fn connected(&self, _: &Snapshot) {
+        self.connected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn lost(&self) {}
+
+    fn message(&self, bytes: &[u8]) {
+        self.heard.lock().unwrap().push(bytes.to_vec());
+    }
+}
+
+/// It lives on and answers, so that a listener's connection to it does not fail.
+#[test]
+fn a_listener_leaves_a_node_that_is_in_the_cluster_no_more() {
+    let mut cluster = TestCluster::start(3);
+    cluster.add_replica(0);
+    let cache = RedisCache::connect(cluster.url()).unwrap();
+    let ear = Arc::new(Ear::default());
+    let _subscription = cache.subscribe(Arc::clone(&ear) as Arc<dyn Listener>).unwrap();
+    assert!(eventually(|| ear.connected.load(Ordering::Relaxed) == 1));
+    let listens = |node: usize| {
+        let clients: String =
+            redis::cmd("CLIENT").arg(&["LIST", "TYPE", "pubsub"]).query(&mut cluster.admin(node)).unwrap();
+        !clients.is_empty()
+    };
+    assert!(listens(0), "at the first master");
+
+    redis::cmd("CLUSTER").arg(&["FAILOVER", "TAKEOVER"]).exec(&mut cluster.admin(3)).unwrap();
+    let mut old = cluster.admin(0);
+    let is_replica = || {
+        let role: Vec<redis::Value> = redis::cmd("ROLE").query(&mut old).unwrap();
+        role[0] == redis::Value::BulkString(b"slave".into())
+    };
+    assert!(eventually(is_replica), "the old master follows the new one");
+    redis::cmd("CLUSTER").arg("RESET").exec(&mut cluster.admin(0)).unwrap();
+    let heard = eventually(|| {
+        redis::cmd("PUBLISH").arg("memo!bus:1:0").arg("told").exec(&mut cluster.admin(1)).unwrap();
+        ear.heard.lock().unwrap().contains(&b"told".to_vec())
+    });
+    assert!(heard, "what is told to the others");
+    assert_eq!((ear.connected.load(Ordering::Relaxed), listens(0)), (2, false));
+}
+
+/// One asks where the nodes are, and all who want to know wait for that one.
+#[test]
+fn who_gives_up_asking_for_the_nodes_fails_nobody_else() {
+    let cluster = cluster();
+    let runtime = Runtime::new().unwrap();
+    for _ in 0..10 {
+        let cache = RedisCache::builder(cluster.url()).build().unwrap();
+        let mut asks = cache.get_async("asked");
+        let polled = runtime
+            .block_on(std::future::poll_fn(|context| std::task::Poll::Ready(asks.as_mut().poll(context).is_ready())));
+        assert!(!polled, "it waits for the answer");
+        let other = thread::scope(|scope| {
+            let other = scope.spawn(|| cache.get("asked"));
+            thread::sleep(Duration::from_millis(3));
+            drop(asks);
+            other.join().unwrap()
+        });
+        assert_eq!(other.unwrap(), None);
+    }
 }
 
 #[test]

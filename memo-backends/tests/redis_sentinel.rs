@@ -7,6 +7,7 @@ mod support;
 
 use memo_backends::RedisCache;
 use memo_core::{Cache, Error, ErrorKind, clock};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -38,8 +39,8 @@ fn operations_come_back_after_a_failover() {
     cache.set("stays", b"value", None).unwrap();
     replicated(&watched.servers[0], &watched.servers[1]);
 
-    let (stop, failed) = (AtomicBool::new(false), AtomicU64::new(0));
-    let (cache, stop, failed) = (&cache, &stop, &failed);
+    let (stop, failed, answered) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let (cache, stop, failed, answered) = (&cache, &stop, &failed, &answered);
     // An operation fails in time or succeeds, and a key that is there is there whenever it can be asked for.
     let fails = |error: Error| {
         assert!(error.is_retryable(), "{error:?}");
@@ -55,6 +56,7 @@ fn operations_come_back_after_a_failover() {
                         Err(error) => fails(error),
                     }
                     timed(|| cache.set(&key, b"1", None)).unwrap_or_else(fails);
+                    answered.fetch_add(1, Ordering::Relaxed);
                     thread::sleep(Duration::from_millis(2));
                 }
             });
@@ -67,10 +69,11 @@ fn operations_come_back_after_a_failover() {
                     Err(error) => fails(error),
                 }
                 timed(|| runtime.block_on(cache.increment_async("count", 1, None))).map_or_else(fails, drop);
+                answered.fetch_add(1, Ordering::Relaxed);
                 thread::sleep(Duration::from_millis(2));
             }
         });
-        thread::sleep(Duration::from_millis(100));
+        assert!(eventually(|| answered.load(Ordering::Relaxed) > 60), "the callers are at it");
         assert_eq!(failed.load(Ordering::Relaxed), 0);
         watched.servers[0].stop();
         let back = eventually(|| timed(|| cache.set("back", b"value", None)).is_ok());
@@ -111,18 +114,7 @@ fn a_master_that_steps_down_is_left() {
     assert!(runtime.block_on(cache.get_async("key")).unwrap().is_some());
     replicated(&watched.servers[0], &watched.servers[1]);
 
-    redis::cmd("SENTINEL").arg("FAILOVER").arg(MASTER).exec(&mut sentinel).unwrap();
-    let new = watched.servers[1].address();
-    let named = || {
-        let mut ask = redis::cmd("SENTINEL");
-        let named: (String, u16) = ask.arg("GET-MASTER-ADDR-BY-NAME").arg(MASTER).query(&mut sentinel).unwrap();
-        named.1 == new.port()
-    };
-    assert!(eventually(named), "the replica becomes the master");
-    // What the sentinel does to the old master some ten seconds later.
-    let mut old = admin(&watched.servers[0]);
-    redis::cmd("REPLICAOF").arg(new.ip().to_string()).arg(new.port()).exec(&mut old).unwrap();
-    redis::cmd("CLIENT").arg(&["KILL", "TYPE", "normal"]).exec(&mut old).unwrap();
+    watched.fail_over(&mut sentinel);
     for number in 0..3 {
         cache.set("key", format!("{number}").as_bytes(), None).unwrap();
         assert_eq!(runtime.block_on(cache.get_async("key")).unwrap().unwrap(), format!("{number}").as_bytes());
@@ -139,6 +131,29 @@ fn a_master_that_steps_down_is_left() {
     let cache = RedisCache::connect(url).unwrap();
     assert!(!format!("{cache:?}").contains("s3ntinel"));
     assert!(cache.remove("key").unwrap());
+}
+
+/// Where a scan stands is a place in the table of one server, and another has its keys elsewhere.
+#[test]
+fn a_scan_that_meets_a_failover_misses_no_key() {
+    const KEYS: usize = 6_000;
+    let watched = Watched::start(1);
+    let cache = RedisCache::connect(watched.url()).unwrap();
+    let keys: Vec<String> = (0..KEYS).map(|number| format!("key:{number}")).collect();
+    let entries: Vec<(&str, &[u8])> = keys.iter().map(|key| (key.as_str(), &b"value"[..])).collect();
+    cache.set_many(&entries, None).unwrap();
+    replicated(&watched.servers[0], &watched.servers[1]);
+    let mut seen = HashSet::new();
+    cache
+        .scan("key:", &mut |key| {
+            if seen.is_empty() {
+                watched.fail_over(&mut admin(&watched.sentinels[0]));
+            }
+            seen.insert(key.to_owned());
+        })
+        .unwrap();
+    assert_eq!(seen.len(), KEYS);
+    assert_eq!(cache.clear("key:").unwrap(), KEYS as u64);
 }
 
 #[test]

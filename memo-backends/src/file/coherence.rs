@@ -5,6 +5,7 @@
 //! are too many, the older half goes, and the highest of its numbers stands for all that are not there.
 
 use super::env::{OWN, Opened};
+use crate::common::MOST_NAMES;
 use heed::{Result, RoTxn, RwTxn};
 use memo_core::clock;
 use memo_core::invalidation::Records;
@@ -18,9 +19,8 @@ const SWEPT_KEY: &[u8] = &[OWN, b'u'];
 
 /// What a record or a tombstone takes at most, with its place in a page.
 pub(super) const EACH_BYTES: u64 = 512;
-/// Names and tombstones that are kept, where there is room.
-const MOST_NAMES: u64 = 16_384;
-const MOST_TOMBSTONES: u64 = 65_536;
+/// Tombstones that are kept, where there is room.
+const MOST_TOMBSTONES: usize = 65_536;
 const FEWEST: u64 = 16;
 /// A tombstone that is left looks at so many others for expired ones.
 const SWEPT_PER_TOMBSTONE: usize = 2;
@@ -149,8 +149,8 @@ impl Coherence<'_> {
         if ledger.start_over_below(seen) { ledger.write(self.opened, txn) } else { Ok(()) }
     }
 
-    fn most(&self, most: u64) -> u64 {
-        (self.bytes / EACH_BYTES).clamp(FEWEST, most)
+    fn most(&self, most: usize) -> u64 {
+        (self.bytes / EACH_BYTES).clamp(FEWEST, most as u64)
     }
 
     /// Drops the expired ones of a few tombstones, from where the last look stopped.

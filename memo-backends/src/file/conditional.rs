@@ -107,11 +107,11 @@ impl FileCache {
         if !self.holds(key, bytes)? {
             return Ok(false);
         }
-        let entries = self.store.opened().entries;
-        self.change(0, "removing", key, |txn, stored| {
-            let same = stored.is_some_and(|stored| stored.bytes == bytes);
+        let attempted = || self.attempted(&format!("removing {key}"));
+        self.store.write(0, attempted, |txn| {
+            let same = self.find(txn, key)?.is_some_and(|stored| stored.bytes == bytes);
             if same {
-                entries.delete(txn, key.as_bytes())?;
+                self.delete(txn, key)?;
             }
             Ok(same)
         })
@@ -121,12 +121,12 @@ impl FileCache {
         if !self.holds(key, bytes)? {
             return Ok(false);
         }
-        self.change(self.size(key, bytes)?, "touching", key, |txn, stored| {
-            let same = stored.filter(|stored| stored.bytes == bytes);
-            if let Some(stored) = same {
+        let attempted = || self.attempted(&format!("touching {key}"));
+        self.store.write(self.size(key, bytes)?, attempted, |txn| {
+            let same = self.find(txn, key)?.filter(|stored| stored.bytes == bytes).map(|stored| stored.times);
+            if let Some(before) = same {
                 // It is as old as it was.
-                let times = Times { stored: stored.times.stored, ..Times::now(timeout) };
-                self.put(txn, key, bytes, times)?;
+                self.put(txn, key, bytes, Times { stored: before.stored, ..Times::now(timeout) })?;
             }
             Ok(same.is_some())
         })

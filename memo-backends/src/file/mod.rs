@@ -27,7 +27,7 @@ use self::uses::moment;
 use self::value::{HEADER, Stored, Times};
 use crate::batches::batches;
 use crate::number;
-use heed::RwTxn;
+use heed::{RoTxn, RwTxn};
 use memo_core::invalidation::{Invalidated, Invalidation, Loaded, Records, Stored as Outcome};
 use memo_core::{Cache, Capabilities, Error, ErrorKind, Found, MAX_KEY_BYTES, Want, check_key, is_reserved};
 use std::fmt;
@@ -137,6 +137,13 @@ impl FileCache {
         Stored::live(stored, self.store.room().max_age())
     }
 
+    /// What is live under a key, where it lies.
+    #[inline]
+    fn find<'t>(&self, txn: &'t RoTxn<'_>, key: &str) -> heed::Result<Option<Stored<'t>>> {
+        let stored = self.store.opened().entries.get(txn, key.as_bytes())?;
+        Ok(stored.and_then(|stored| self.live(stored)))
+    }
+
     fn attempted(&self, what: &str) -> String {
         format!("{what} in the file cache {}", self.path().display())
     }
@@ -147,8 +154,7 @@ impl FileCache {
         check_key(key)?;
         let used = self.store.room().uses.of(key.as_bytes());
         let found = self.store.snapshot().and_then(|txn| {
-            let stored = self.store.opened().entries.get(&txn, key.as_bytes())?;
-            let Some(stored) = stored.and_then(|stored| self.live(stored)) else { return Ok(None) };
+            let Some(stored) = self.find(&txn, key)? else { return Ok(None) };
             used.note(moment(txn.id()));
             Ok(Some(look(stored)))
         });
@@ -174,14 +180,12 @@ impl FileCache {
         key: &str,
         mut work: impl FnMut(&mut RwTxn<'_>, Option<Stored<'_>>) -> Result<T, Failure>,
     ) -> Result<T, Error> {
-        let entries = self.store.opened().entries;
         self.store.write(
             size,
             || self.attempted(&format!("{what} {key}")),
             |txn| {
                 // Copied, since the map may change under it once the transaction writes.
-                let stored = entries.get(txn, key.as_bytes())?.and_then(|stored| self.live(stored));
-                let stored = stored.map(|stored| (stored.times, stored.bytes.to_vec()));
+                let stored = self.find(txn, key)?.map(|stored| (stored.times, stored.bytes.to_vec()));
                 work(txn, stored.as_ref().map(|(times, bytes)| Stored { times: *times, bytes }))
             },
         )
@@ -215,14 +219,13 @@ impl FileCache {
     }
 
     fn delete(&self, txn: &mut RwTxn<'_>, key: &str) -> Result<bool, Failure> {
-        let entries = self.store.opened().entries;
-        let live = entries.get(txn, key.as_bytes())?.is_some_and(|stored| self.live(stored).is_some());
-        entries.delete(txn, key.as_bytes())?;
+        let live = self.find(txn, key)?.is_some();
+        self.store.opened().entries.delete(txn, key.as_bytes())?;
         Ok(live)
     }
 
     /// The next keys with this prefix behind `after`, with whether they are live.
-    fn page(&self, txn: &heed::RoTxn<'_>, prefix: &str, after: &str) -> heed::Result<Vec<(String, bool)>> {
+    fn page(&self, txn: &RoTxn<'_>, prefix: &str, after: &str) -> heed::Result<Vec<(String, bool)>> {
         let start = match (prefix, after) {
             ("", "") => Bound::Unbounded,
             (prefix, "") => Bound::Included(prefix.as_bytes()),
@@ -273,12 +276,11 @@ impl Cache for FileCache {
         if self.look(key, |_| ())?.is_some() {
             return Ok(false);
         }
-        let entries = self.store.opened().entries;
         self.store.write(
             size,
             || self.attempted(&format!("adding {key}")),
             |txn| {
-                let absent = entries.get(txn, key.as_bytes())?.and_then(|stored| self.live(stored)).is_none();
+                let absent = self.find(txn, key)?.is_none();
                 if absent {
                     self.put(txn, key, bytes, Times::now(timeout))?;
                 }
@@ -379,9 +381,10 @@ impl Cache for FileCache {
                 Ok(keys)
             })?;
             count += keys.iter().filter(|(_, live)| *live).count() as u64;
+            let is_last = keys.len() < PAGE;
             match keys.into_iter().last() {
-                Some((last, _)) => after = last,
-                None => break,
+                Some((last, _)) if !is_last => after = last,
+                _ => break,
             }
         }
         Ok(count)

@@ -18,16 +18,17 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// How often a transaction that found the map full is tried again, each time after twice as much was evicted. LMDB
-/// uses freed pages only two transactions later, so the first tries may fail with room enough.
-const TRIES: u32 = NUDGES + 8;
+/// How often a transaction that found the map full is tried again, at first each time after twice as much was evicted.
+/// LMDB uses freed pages only two transactions later, so the first tries may fail with room enough.
+const TRIES: u32 = EVICTING_TRIES + 4;
+const EVICTING_TRIES: u32 = NUDGES + 8;
 /// There is room by count before the first try. So at first only these transactions are made, and nothing is evicted.
 const NUDGES: u32 = 2;
 /// Then entries are evicted by their worth, and after that all of some neighbours.
 const GENTLE_TRIES: u32 = 4;
 
-/// How long is waited before later tries, twice as long each time: readers of an old snapshot keep what was freed since
-/// from being used, and end within moments.
+/// How long is waited before later tries, twice as long each time, a quarter of a second in all: readers of an old
+/// snapshot keep what was freed since from being used, and end within moments, or when the system lets them run again.
 const PAUSE: Duration = Duration::from_millis(1);
 const TRIES_AT_ONCE: u32 = NUDGES + 4;
 
@@ -206,15 +207,10 @@ impl Shared {
         loop {
             match self.transaction(bytes, &mut work) {
                 Err(Failure::Lmdb(heed::Error::Mdb(MdbError::MapFull))) if tried < TRIES => {
-                    let freed = match tried.checked_sub(NUDGES) {
-                        None => self.nudge(),
-                        Some(times) => match self.free(bytes << times, times < GENTLE_TRIES) {
-                            Err(heed::Error::Mdb(MdbError::MapFull)) => self.free(bytes << times, false),
-                            freed => freed,
-                        },
-                    };
-                    if let Err(error) = freed {
-                        return Err(env::translate(error, attempted()));
+                    match self.relieve(bytes, tried) {
+                        // It needs room, too, and there may be some when it is tried again.
+                        Ok(()) | Err(heed::Error::Mdb(MdbError::MapFull)) => {}
+                        Err(error) => return Err(env::translate(error, attempted())),
                     }
                     if let Some(later) = tried.checked_sub(TRIES_AT_ONCE) {
                         thread::sleep(PAUSE * 2_u32.pow(later));
@@ -242,6 +238,17 @@ impl Shared {
         let output = work(&mut txn)?;
         txn.commit()?;
         Ok(output)
+    }
+
+    /// After so many tries to write so many bytes failed for want of room, with this one.
+    fn relieve(&self, bytes: u64, tried: u32) -> heed::Result<()> {
+        match tried.checked_sub(NUDGES) {
+            Some(times) if tried < EVICTING_TRIES => match self.free(bytes << times, times < GENTLE_TRIES) {
+                Err(heed::Error::Mdb(MdbError::MapFull)) => self.free(bytes << times, false),
+                freed => freed,
+            },
+            _ => self.nudge(),
+        }
     }
 
     /// Brings pages that were freed closer to being used.

@@ -12,9 +12,10 @@
 //! All this is approximate on purpose. A key that finds its group full takes the place of the one that was used longest
 //! ago; two keys of the same bits look alike; a slot that two processes write at the same moment may be lost. Whatever the file says, only the order of evictions follows from it.
 
+use super::folder::open_private;
 use foldhash::fast::FixedState;
 use parking_lot::Mutex;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::hash::BuildHasher;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -79,7 +80,7 @@ impl Uses {
     /// The table of a folder of this size, shared through a file. `entries` is where LMDB keeps its own.
     pub(super) fn open(entries: &Path, map_bytes: u64) -> Uses {
         let uses = Uses::in_memory(map_bytes);
-        *uses.file.lock() = open_file(&entries.join(NAME)).ok();
+        *uses.file.lock() = open_private(&entries.join(NAME)).ok();
         uses
     }
 
@@ -222,14 +223,6 @@ impl Page {
         }
         Ok(())
     }
-}
-
-fn open_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What lies under a key: when it expires, when it was stored, then the bytes. See `docs/file-layout.md`.
 
+use crate::common::whole_millis;
 use memo_core::{TimeToLive, Want, clock};
 use std::time::Duration;
 
@@ -37,14 +38,9 @@ impl Times {
     }
 }
 
-/// When an entry stored now expires.
-///
-/// A fraction of a millisecond counts as a whole one, so that no timeout becomes "never" or "at once". The wall clock
-/// it is, since other processes and later boots read it.
+/// When an entry stored now expires. The wall clock it is, since other processes and later boots read it.
 fn expiry(timeout: Option<Duration>) -> u64 {
-    let Some(timeout) = timeout else { return 0 };
-    let millis = timeout.as_nanos().div_ceil(1_000_000).max(1);
-    clock::wall_millis().saturating_add(u64::try_from(millis).unwrap_or(u64::MAX))
+    timeout.map_or(0, |timeout| clock::wall_millis().saturating_add(whole_millis(timeout)))
 }
 
 /// A stored entry, where it lies.

@@ -4,9 +4,6 @@ use foldhash::fast::RandomState;
 use memo_core::invalidation::Records;
 use std::collections::HashMap;
 
-/// Names whose records are kept.
-pub(super) const MOST_NAMES: usize = 16_384;
-
 /// Invariant: no record and no floor is above `sequence`.
 #[derive(Default)]
 pub(super) struct Ledger {

@@ -4,8 +4,9 @@ mod ledger;
 mod table;
 mod tombstones;
 
-use self::ledger::{Ledger, MOST_NAMES};
+use self::ledger::Ledger;
 use self::table::{Table, weight};
+use crate::common::MOST_NAMES;
 use crate::number;
 use foldhash::fast::RandomState;
 use memo_core::clock::{self, Tick};

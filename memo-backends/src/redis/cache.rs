@@ -104,8 +104,7 @@ impl RedisCache {
 }
 
 impl RedisCache {
-    /// The number first, which is told with the names; then each key in one step, and when all of them are done they are
-    /// told.
+    /// The number first, which is told with the names; then the keys, and when all of them are done they are told.
     async fn invalidate_on<I: Io>(&self, io: &I, what: &Invalidation<'_>) -> Result<Invalidated, Error> {
         what.check()?;
         let topology = self.topology();
@@ -114,10 +113,8 @@ impl RedisCache {
         let sequence = scripts::next(what.names, what.seen, &channel, (&head, &tail)).on(topology, io).await?;
         let mut removed = 0;
         for some in what.keys.chunks(BATCH) {
-            removed += if topology.splits_keys() && some.len() > 1 {
-                let each: Vec<_> =
-                    some.iter().map(|key| scripts::bury(&[key], sequence, what.keep).in_full()).collect();
-                topology.run_all(io, &each).await?.into_iter().sum()
+            removed += if topology.splits_keys() {
+                self.bury_each_on(io, some, sequence, what.keep).await?
             } else {
                 scripts::bury(some, sequence, what.keep).on(topology, io).await?
             };
@@ -126,6 +123,23 @@ impl RedisCache {
             topology.run(io, &scripts::publish(&channel, &message)).await?;
         }
         Ok(Invalidated { sequence, removed })
+    }
+
+    /// In two steps for each key, which no other key takes part in: while a slot moves, an entry and its tombstone may be
+    /// on two nodes. The tombstones come first. From then on nothing old is stored, so that what is dropped then is all
+    /// that is old; what was stored in between is newer, and goes with it for nothing.
+    async fn bury_each_on<I: Io>(&self, io: &I, keys: &[&str], sequence: u64, keep: Duration) -> Result<u64, Error> {
+        match keys {
+            [key] => {
+                scripts::tombstone(key, sequence, keep).on(self.topology(), io).await?;
+                Ok(self.topology().run(io, &command::remove(key)).await?.into())
+            }
+            _ => {
+                let each: Vec<_> = keys.iter().map(|key| scripts::tombstone(key, sequence, keep).in_full()).collect();
+                self.topology().run_all(io, &each).await?;
+                self.remove_many_on(io, keys).await
+            }
+        }
     }
 
     fn channel(&self) -> String {

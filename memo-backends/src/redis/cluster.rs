@@ -3,7 +3,7 @@
 use super::address::Endpoint;
 use super::command::{Commands, Effect, Operation, Place, together};
 use super::deadline::Deadline;
-use super::error::{Failure, Lost, server_error};
+use super::error::{Failure, Lost, granted, server_error};
 use super::handshake::Handshake;
 use super::io::{Io, Turns, all};
 use super::node::{Node, Request, Settings};
@@ -50,12 +50,13 @@ impl Cluster {
         let mut redirects = 0;
         loop {
             let result = io.exchange(&node, request, end).await;
-            redirects += 1;
             let redirect = match &result {
                 Ok(replies) => server_error(replies).and_then(|error| Redirect::read(error, &node.endpoint)),
                 Err(_) => Some(Redirect::Elsewhere),
             };
             let Some(redirect) = redirect else { return result };
+            // That its keys are not together leads nowhere else, and lasts for as long as the slot has many keys.
+            redirects += u32::from(!matches!(redirect, Redirect::Again));
             if redirects > MOST_REDIRECTS || end.left().is_err() {
                 return result;
             }
@@ -74,6 +75,7 @@ impl Cluster {
                     if self.refresh(io, Some(&node), end).await.is_err() {
                         return result;
                     }
+                    self.pass_over(&node);
                     let Ok(owner) = self.find(io, place, end).await else { return result };
                     let same = Arc::ptr_eq(&owner, &node);
                     match &result {
@@ -136,7 +138,8 @@ impl Cluster {
                         refresh = refresh.or(Some((node, None)));
                         refused.push(*each);
                     } else {
-                        results[*each] = Some(understood(&operations[*each], reply.into(), node));
+                        let result = operations[*each].understand(reply.into());
+                        results[*each] = Some(result.map_err(|failure| Lost::new(failure, true, node)));
                     }
                 }
             }
@@ -150,8 +153,7 @@ impl Cluster {
             let operation = &operations[each];
             let request = Request { commands: &operation.commands, effect: operation.effect, asking: false };
             let replies = self.send(io, operation.place, request, end).await?;
-            let node = self.find(io, operation.place, end).await?;
-            results[each] = Some(understood(operation, replies, &node));
+            results[each] = Some(operation.understand(replies).map_err(Lost::from));
         }
         Ok(())
     }
@@ -215,15 +217,37 @@ impl Cluster {
         Ok((map.masters(), map.version))
     }
 
+    /// Whether a node owns slots, as the others say; it does where nobody says anything.
+    pub(super) async fn is_master<I: Io>(&self, io: &I, node: &Arc<Node>, end: Deadline) -> bool {
+        let told = self.refresh(io, Some(node), end).await;
+        told.is_err() || self.map.read().masters().iter().any(|master| Arc::ptr_eq(master, node))
+    }
+
     /// Learns which nodes there are after one of them failed, and has [`Place::Any`] mean another one.
     pub(super) async fn avoid<I: Io>(&self, io: &I, failed: &Arc<Node>, end: Deadline) {
         let _ = self.refresh(io, Some(failed), end).await;
-        self.any.fetch_add(1, Ordering::Relaxed);
+        self.pass_over(failed);
     }
 
-    /// Asks nodes for the map until one answers, `failed` last. Whoever finds another asking takes what that one finds.
+    /// Has [`Place::Any`] mean another master, unless somebody else who met this failure has done so.
+    fn pass_over(&self, failed: &Arc<Node>) {
+        let number = self.any.load(Ordering::Relaxed);
+        if self.known(Place::Any).is_some_and(|any| Arc::ptr_eq(&any, failed)) {
+            let next = number.wrapping_add(1);
+            let _ = self.any.compare_exchange(number, next, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    /// Asks for the map. Whoever finds another asking takes what that one finds.
     async fn refresh<I: Io>(&self, io: &I, failed: Option<&Arc<Node>>, end: Deadline) -> Result<(), Lost> {
         let Some(turn) = self.refreshing.take(io, end).await? else { return Ok(()) };
+        let result = self.ask(io, failed, end).await;
+        turn.end();
+        result
+    }
+
+    /// Asks nodes for the map until one answers, `failed` last.
+    async fn ask<I: Io>(&self, io: &I, failed: Option<&Arc<Node>>, end: Deadline) -> Result<(), Lost> {
         let mut command = redis::cmd("CLUSTER");
         command.arg("SLOTS");
         let commands = Commands::One(command);
@@ -238,10 +262,7 @@ impl Cluster {
         let mut reason: Lost = Failure::Uncovered.into();
         for node in nodes {
             let told = match io.exchange(node, request, end.at_most(share)).await {
-                Ok(replies) => match server_error(&replies) {
-                    Some(error) => Err(Failure::Reported(error.clone().into())),
-                    None => ranges(replies, &node.endpoint),
-                },
+                Ok(replies) => granted(replies).and_then(|replies| ranges(replies, &node.endpoint)),
                 Err(lost) => {
                     reason = Lost { sent: false, ..lost };
                     continue;
@@ -253,7 +274,6 @@ impl Cluster {
                 Ok(ranges) => {
                     let mut map = self.map.write();
                     *map = Arc::new(map.told(ranges, |endpoint| self.new_node(endpoint)));
-                    drop(turn);
                     return Ok(());
                 }
                 Err(failure) => reason = Lost::new(failure, false, node),
@@ -283,18 +303,5 @@ impl Cluster {
         let node = map.node(to, |endpoint| self.new_node(endpoint));
         map.give(slot..=slot, &node);
         node
-    }
-}
-
-/// What the replies mean; a refusal is the operation's failure.
-pub(super) fn understood<T>(operation: &Operation<'_, T>, replies: Vec<Value>, node: &Node) -> Result<T, Lost> {
-    meaning(operation, replies).map_err(|failure| Lost::new(failure, true, node))
-}
-
-/// As [`understood`], of whichever node.
-pub(super) fn meaning<T>(operation: &Operation<'_, T>, replies: Vec<Value>) -> Result<T, Failure> {
-    match server_error(&replies) {
-        Some(error) => Err(Failure::Reported(error.clone().into())),
-        None => Ok((operation.parse)(replies)?),
     }
 }

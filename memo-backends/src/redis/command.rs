@@ -1,7 +1,8 @@
 //! The commands behind each operation and what their replies mean. No I/O here: the blocking and the async client
 //! send the same operations.
 
-use super::error::{Doing, Object};
+use super::error::{Doing, Failure, Object, granted};
+use crate::common::whole_millis;
 use memo_core::{Found, TimeToLive, Want, is_reserved};
 use redis::{Cmd, Pipeline, ToRedisArgs, Value};
 use std::time::Duration;
@@ -89,10 +90,16 @@ pub(super) fn together<'a, T: 'a>(
     Ok((Commands::Many(pipeline), effect))
 }
 
-/// Whole milliseconds, rounded up: never zero, and never less than was asked for.
+impl<T> Operation<'_, T> {
+    /// What the replies mean; a refusal is the operation's failure.
+    pub(super) fn understand(&self, replies: Vec<Value>) -> Result<T, Failure> {
+        (self.parse)(granted(replies)?).map_err(|Nonsense| Failure::Nonsense)
+    }
+}
+
+/// As the server takes it.
 pub(super) fn millis(timeout: Duration) -> u64 {
-    let millis = timeout.as_nanos().div_ceil(1_000_000);
-    u64::try_from(millis).unwrap_or(u64::MAX).clamp(1, LONGEST_MILLIS)
+    whole_millis(timeout).min(LONGEST_MILLIS)
 }
 
 fn set_command(key: &str, bytes: &[u8], timeout: Option<Duration>) -> Cmd {

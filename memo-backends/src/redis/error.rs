@@ -62,6 +62,8 @@ pub(super) enum Failure {
     ClosedAfterTls(RedisError),
     /// The server is a replica, and was to be the master.
     Replica,
+    /// The server is no master of its cluster any more.
+    Left,
     /// No sentinel knows a master of that name.
     UnknownMaster,
     /// No node of the cluster serves the key's slot.
@@ -158,6 +160,8 @@ impl Failure {
             }
             Failure::Replica => Error::new(ErrorKind::Unavailable, attempted)
                 .advise("the server is a replica at the moment; the call may be tried again"),
+            Failure::Left => Error::new(ErrorKind::Unavailable, attempted)
+                .advise("the server is no master of the cluster any more; another one is looked for"),
             Failure::UnknownMaster => Error::new(ErrorKind::Config, attempted)
                 .advise("no sentinel knows a master of this name; check the name, and that these are its sentinels"),
             Failure::Uncovered => Error::new(ErrorKind::Unavailable, attempted)
@@ -236,6 +240,14 @@ fn harmless_text(error: &RedisError) -> String {
 /// lead to the new one, so such a connection is not kept.
 pub(super) fn is_demoted(error: &ServerError) -> bool {
     error.kind() == Some(ServerErrorKind::ReadOnly)
+}
+
+/// The replies, if the server refused nothing.
+pub(super) fn granted(replies: Vec<Value>) -> Result<Vec<Value>, Failure> {
+    match server_error(&replies) {
+        Some(error) => Err(Failure::Reported(error.clone().into())),
+        None => Ok(replies),
+    }
 }
 
 /// The first error of the server among the replies, also within a transaction's.

@@ -107,8 +107,16 @@ pub(super) struct Turns {
     ended: AtomicU64,
 }
 
-/// A turn, until it is dropped: also where its future is.
+/// A turn, until it is dropped. Where that comes before its [`end`](Turn::end), as the future that had it was dropped,
+/// one of the others has the next.
 pub(super) struct Turn<'a>(&'a Turns);
+
+impl Turn<'_> {
+    /// All that there is to find out is known.
+    pub(super) fn end(self) {
+        self.0.ended.fetch_add(1, Ordering::AcqRel);
+    }
+}
 
 impl Turns {
     const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
@@ -137,7 +145,6 @@ impl Turns {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.ended.fetch_add(1, Ordering::AcqRel);
         self.0.taken.store(false, Ordering::Release);
     }
 }

@@ -81,15 +81,20 @@ use std::sync::Arc;
 ///
 /// Sentinels are asked for the master at the first operation, and again when it fails or is no master any more; an
 /// operation that failed there goes to the new one, if there is one and sending it twice can't change its answer. What
-/// the old master had not yet replicated is lost, as ever with Redis.
+/// the old master had not yet replicated is lost, as ever with Redis. `scan` and `clear` begin anew at the new one.
 ///
-/// In a cluster each key's operations go to the node that owns its slot. While slots move they follow: no call fails
-/// for that, and no answer is of the wrong node. `get_many`, `set_many`, `store_many` and `remove_many` are one request to
-/// each node concerned, and `remove_many` counts exactly. `scan` and `clear` look through all masters, and once more if slots
+/// In a cluster each key's operations go to the node that owns its slot. While slots move they follow, and no answer is
+/// of the wrong node. [`store`](memo_core::Cache::store) alone may have to wait: it depends on two keys of a slot, the
+/// entry and what an invalidation left of it, and servers refuse that until both are at one node, or the slot has moved
+/// if one is nowhere. It asks again within its time, and is [`Unavailable`](memo_core::ErrorKind::Unavailable) at its
+/// end; all others succeed. `get_many`, `set_many`, `store_many` and `remove_many` are one request to each
+/// node concerned, and `remove_many` counts exactly. `scan` and `clear` look through all masters, and once more if slots
 /// changed hands meanwhile; a key that moves during the call with a slot that is still on its way may be missed. Nodes
 /// must be reachable under the addresses they announce.
 ///
-/// Both find failures of servers when operations fail, not before.
+/// Both find failures of servers when operations fail, not before. Only who listens to the bus of a cluster asks every
+/// two seconds whether the node it listens at is still a master: one that was thrown out, or cut off and replaced, is
+/// silent.
 ///
 /// # When the server does not answer
 ///
@@ -99,8 +104,9 @@ use std::sync::Arc;
 /// Errors are of kind [`Timeout`](memo_core::ErrorKind::Timeout) or
 /// [`Unavailable`](memo_core::ErrorKind::Unavailable); the next operation connects again. An operation that finds its
 /// idle connection closed is sent once more on a new one, if sending it twice can't change its answer. `add`,
-/// `remove`, `remove_many` and `increment` are not sent twice; after some milliseconds of silence they are preceded by
-/// a `PING` instead. Where such an operation fails half-way, it is unknown whether it took effect.
+/// `remove`, `remove_many`, `remove_if`, `clear`, `increment` and the dropping of keys in `invalidate`, which all tell
+/// what they found, are not sent twice; after some milliseconds of silence they are preceded by a `PING` instead. Where
+/// such an operation fails half-way, it is unknown whether it took effect.
 ///
 /// # Cancellation
 ///

@@ -186,8 +186,19 @@ fn number(digits: &[u8]) -> Result<i64, Failure> {
 
 /// The client makes these, from a whole line.
 fn error(line: &[u8]) -> Result<Value, Failure> {
-    let error: RedisResult<Value> = redis::parse_redis_value(&[line, b"\r\n"].concat());
+    let error: RedisResult<Value> = redis::parse_redis_value(&[within_script(line), b"\r\n"].concat());
     error.map_err(|_| malformed())
+}
+
+/// Before version 7 servers tell an error that a command met in a script as one of the script, with the error itself at
+/// the end: that is what matters, as whether the server is no master any more.
+fn within_script(line: &[u8]) -> &[u8] {
+    const BEFORE: &[u8] = b": -";
+    if !line.starts_with(b"-ERR Error running script (call to ") {
+        return line;
+    }
+    let inner = line.windows(BEFORE.len()).position(|some| some == BEFORE);
+    inner.map_or(line, |at| &line[at + BEFORE.len() - 1..])
 }
 
 /// The end of a connection.
@@ -235,6 +246,28 @@ mod tests {
         for (piece, buffer) in [(1, 64), (2, 64), (7, 64), (64, 64), (5000, 5000), (usize::MAX, 16 << 10)] {
             let values = decode(text.as_bytes(), piece, buffer).unwrap_or_else(|_| panic!("{piece}"));
             assert!(values == expected, "{piece} of {buffer}: {} values", values.len());
+        }
+    }
+
+    #[test]
+    fn an_error_within_a_script_is_that_of_the_command() {
+        let script = "-ERR Error running script (call to f_0a1b): @user_script:5: ";
+        for (text, code) in [
+            (
+                format!("{script}@user_script: 5: -READONLY You can't write against a read only replica.\r\n"),
+                "READONLY",
+            ),
+            (format!("{script}-OOM command not allowed when used memory > 'maxmemory'.\r\n"), "OOM"),
+            (format!("{script}@user_script: 5: Script attempted to access a non-existing key\r\n"), "ERR"),
+            (
+                "-READONLY You can't write against a read only replica. script: 0a1b, on @user_script:5.\r\n"
+                    .to_owned(),
+                "READONLY",
+            ),
+            ("-ERR wrong: -OOM\r\n".to_owned(), "ERR"),
+        ] {
+            let values = decode(text.as_bytes(), 7, 256).unwrap_or_default();
+            assert!(matches!(&values[..], [Value::ServerError(error)] if error.code() == code), "{text}: {values:?}");
         }
     }
 

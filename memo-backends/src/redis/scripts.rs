@@ -7,8 +7,9 @@
 use super::command::{Commands, Effect, Nonsense, Operation, Place, array, bytes, millis, number, only};
 use super::error::{Doing, Failure, Lost, Object};
 use super::io::Io;
-use super::slots::slot_of;
+use super::slots::{hash_tag, slot_of};
 use super::topology::Topology;
+use crate::common::MOST_NAMES;
 use memo_core::bus::Snapshot;
 use memo_core::invalidation::{Loaded, Records, Stored};
 use redis::{Cmd, ServerErrorKind, Value};
@@ -18,8 +19,6 @@ use std::time::Duration;
 
 /// The sorted set.
 const NUMBERS: &str = "memo!numbers";
-/// Names whose records are kept.
-const MOST_NAMES: usize = 16_384;
 
 /// A script, and the name the server knows it by once it has run it.
 pub(super) struct Script {
@@ -92,19 +91,21 @@ return found
 );
 
 script!(
-    /// Drops entries, each of which leaves a tombstone; how many were there. A tombstone of a higher number stays, for
-    /// the longer of both times.
+    /// Leaves tombstones, so many of the keys; drops the entries behind them, and returns how many were there. A tombstone
+    /// of a higher number stays, for the longer of both times.
     BURY,
     r"
-local number, keep, removed = tonumber(ARGV[1]), tonumber(ARGV[2]), 0
-for i = 1, #KEYS, 2 do
-  local found = tonumber(redis.call('GET', KEYS[i + 1]) or '0') or 0
-  local left = redis.call('PTTL', KEYS[i + 1])
+local number, keep, tombstones, removed = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), 0
+for i = 1, tombstones do
+  local found = tonumber(redis.call('GET', KEYS[i]) or '0') or 0
+  local left = redis.call('PTTL', KEYS[i])
   if found < number then
-    redis.call('SET', KEYS[i + 1], ARGV[1], 'PX', math.max(keep, left))
+    redis.call('SET', KEYS[i], ARGV[1], 'PX', math.max(keep, left))
   elseif left < keep then
-    redis.call('PEXPIRE', KEYS[i + 1], keep)
+    redis.call('PEXPIRE', KEYS[i], keep)
   end
+end
+for i = tombstones + 1, #KEYS do
   removed = removed + redis.call('UNLINK', KEYS[i])
 end
 return removed
@@ -251,8 +252,7 @@ fn is_unknown(lost: &Lost) -> bool {
 /// The key of an entry's tombstone, in the same slot as the entry's: both have the same `{hash tag}`, or the tombstone's
 /// is the whole of the entry's key.
 pub(super) fn tombstone_key(key: &str) -> String {
-    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
-    match tag.filter(|tag| !tag.is_empty()) {
+    match hash_tag(key) {
         Some(tag) => format!("memo!t:{{{tag}}}:{key}"),
         None if !key.contains('}') => format!("memo!t:{{{key}}}"),
         None => {
@@ -298,16 +298,35 @@ pub(super) fn records(names: &[&str], seen: u64) -> Run<'static, Records> {
     run
 }
 
-/// Of keys of one slot, or of any where there are no slots.
+/// Drops entries and leaves tombstones, where there are no slots; how many were there.
 pub(super) fn bury<'a>(keys: &[&'a str], sequence: u64, keep: Duration) -> Run<'a, u64> {
     let tombstones: Vec<String> = keys.iter().map(|key| tombstone_key(key)).collect();
-    let pairs: Vec<&str> = keys.iter().zip(&tombstones).flat_map(|(key, tombstone)| [*key, tombstone]).collect();
-    let (doing, place) = match keys {
-        [key] => (Doing { verb: "invalidating", object: Object::Key(key) }, Place::OwnerOf(key)),
-        _ => (Doing { verb: "invalidating", object: Object::Keys(keys.len()) }, Place::Any),
-    };
-    let mut run = Run::new(&BURY, &pairs, 0, (doing, place, Effect::Once), |replies| unsigned(&only(replies)?));
-    run.by_name.arg(sequence).arg(millis(keep));
+    let all: Vec<&str> = tombstones.iter().map(String::as_str).chain(keys.iter().copied()).collect();
+    let how = (invalidating(keys), Place::Any, Effect::Once);
+    buried(&all, keys.len(), sequence, keep, how)
+}
+
+/// Leaves the tombstone of one entry, which must be dropped afterwards. In a step of its own: while a slot moves, its keys
+/// may be on two nodes.
+pub(super) fn tombstone(key: &str, sequence: u64, keep: Duration) -> Run<'_, u64> {
+    let how = (invalidating(&[key]), Place::OwnerOf(key), Effect::Repeatable);
+    buried(&[&tombstone_key(key)], 1, sequence, keep, how)
+}
+
+fn invalidating<'a>(keys: &[&'a str]) -> Doing<'a> {
+    let object = if let [key] = keys { Object::Key(key) } else { Object::Keys(keys.len()) };
+    Doing { verb: "invalidating", object }
+}
+
+fn buried<'a>(
+    keys: &[&str],
+    tombstones: usize,
+    sequence: u64,
+    keep: Duration,
+    how: (Doing<'a>, Place<'a>, Effect),
+) -> Run<'a, u64> {
+    let mut run = Run::new(&BURY, keys, 0, how, |replies| unsigned(&only(replies)?));
+    run.by_name.arg(sequence).arg(millis(keep)).arg(tombstones);
     run
 }
 

@@ -3,7 +3,7 @@
 use super::address::Endpoint;
 use super::command::{Commands, Effect};
 use super::deadline::Deadline;
-use super::error::{Failure, Lost, server_error};
+use super::error::{Failure, Lost, granted, server_error};
 use super::handshake::Handshake;
 use super::io::{Io, Turns};
 use super::node::{Node, Request, Settings};
@@ -56,16 +56,14 @@ impl Sentinels {
             }
             let result = io.exchange(&master, request, end).await;
             let again = match &result {
-                Ok(replies) => server_error(replies).is_some_and(is_no_master),
-                Err(lost) => {
-                    self.forget(&master);
-                    lost.is_repeatable(request.effect)
-                }
+                Ok(replies) if !server_error(replies).is_some_and(is_no_master) => return result,
+                Ok(_) => true,
+                Err(lost) => lost.is_repeatable(request.effect),
             };
+            self.forget(&master);
             if !again {
                 return result;
             }
-            self.forget(&master);
             failed.push(master);
             latest = Some(result);
         }
@@ -74,17 +72,23 @@ impl Sentinels {
     /// The master, asking the sentinels if it is not known. One of those that failed comes back only if no sentinel
     /// names another.
     pub(super) async fn master<I: Io>(&self, io: &I, failed: &[Arc<Node>], end: Deadline) -> Result<Arc<Node>, Lost> {
-        let current = || self.known.lock().current.clone();
-        if let Some(master) = current() {
+        if let Some(master) = self.known() {
             return Ok(master);
         }
         let turn = self.asking.take(io, end).await?;
-        if let Some(master) = current() {
+        if let Some(master) = self.known() {
             return Ok(master);
         }
         let named = self.ask(io, failed, end).await;
-        drop(turn);
+        if let Some(turn) = turn {
+            turn.end();
+        }
         named
+    }
+
+    /// The master, unless the sentinels have to be asked.
+    pub(super) fn known(&self) -> Option<Arc<Node>> {
+        self.known.lock().current.clone()
     }
 
     /// Asks one sentinel after the other, each for its share of the time.
@@ -151,10 +155,7 @@ impl Sentinels {
 
 /// The address in a sentinel's reply.
 fn named(replies: Vec<Value>) -> Result<Endpoint, Failure> {
-    if let Some(error) = server_error(&replies) {
-        return Err(Failure::Reported(error.clone().into()));
-    }
-    match replies.into_iter().next() {
+    match granted(replies)?.into_iter().next() {
         Some(Value::Nil) => Err(Failure::UnknownMaster),
         Some(Value::Array(parts)) => match &parts[..] {
             [Value::BulkString(host), Value::BulkString(port)] => {

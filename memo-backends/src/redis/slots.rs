@@ -8,14 +8,16 @@ use std::sync::Arc;
 
 pub(super) const SLOTS: u16 = 16_384;
 
-/// The slot of a key: by its `{hash tag}` if it has one that is not empty, else by all of it.
+/// The slot of a key: by its hash tag if it has one, else by all of it.
 pub(super) fn slot_of(key: &str) -> u16 {
-    let key = key.as_bytes();
-    let tag = key.iter().position(|byte| *byte == b'{').and_then(|open| {
-        let rest = &key[open + 1..];
-        rest.iter().position(|byte| *byte == b'}').map(|close| &rest[..close])
-    });
-    crc16(tag.filter(|tag| !tag.is_empty()).unwrap_or(key)) % SLOTS
+    crc16(hash_tag(key).unwrap_or(key).as_bytes()) % SLOTS
+}
+
+/// The `{hash tag}` of a key: between its first `{` and the first `}` behind that, if there is something.
+pub(super) fn hash_tag(key: &str) -> Option<&str> {
+    let (_, rest) = key.split_once('{')?;
+    let (tag, _) = rest.split_once('}')?;
+    if tag.is_empty() { None } else { Some(tag) }
 }
 
 /// CRC-16/XMODEM, which the cluster specification names.

@@ -6,7 +6,7 @@
 use super::command::Commands;
 use super::connection::Connection;
 use super::deadline::Deadline;
-use super::error::{Doing, Failure, Lost, Object, server_error};
+use super::error::{Doing, Failure, Lost, Object, granted, server_error};
 use super::io::{Blocking, ready};
 use super::node::Node;
 use super::{Inner, RedisCache};
@@ -14,6 +14,10 @@ use memo_core::Error;
 use redis::Value;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+
+/// How long a node of a cluster is listened at without asking the others whether what is published reaches it. One that
+/// was cut off from them, or thrown out, answers us as ever.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 const LISTENING: Doing<'static> = Doing { verb: "listening at", object: Object::Server };
 
@@ -25,6 +29,8 @@ pub(super) struct Listening {
     connection: Connection,
     /// A PING was sent, and nothing came since.
     asked: bool,
+    /// When it is asked next whether this is still where to listen.
+    look: Deadline,
 }
 
 /// What was published.
@@ -43,7 +49,10 @@ impl RedisCache {
         let node = ready(topology.listening_post(&Blocking)).map_err(fail)?;
         let opened = open(&node, channels).map_err(|failure| Lost::new(failure, false, &node));
         match opened {
-            Ok(connection) => Ok(Listening { cache: Arc::downgrade(&self.inner), node, connection, asked: false }),
+            Ok(connection) => {
+                let (cache, look) = (Arc::downgrade(&self.inner), Deadline::after(LOOK_EVERY));
+                Ok(Listening { cache, node, connection, asked: false, look })
+            }
             Err(lost) => {
                 ready(topology.post_failed(&Blocking, &node));
                 Err(fail(lost))
@@ -62,10 +71,7 @@ fn open(node: &Node, channels: &[&str]) -> Result<Connection, Failure> {
     while server_error(&replies).is_none() && replies.len() < channels.len() {
         replies.push(connection.receive(end)?);
     }
-    match server_error(&replies) {
-        Some(error) => Err(Failure::Reported(error.clone().into())),
-        None => Ok(connection),
-    }
+    granted(replies).map(|_| connection)
 }
 
 impl Listening {
@@ -82,13 +88,22 @@ impl Listening {
     /// returned is missed. That is also so where the server was asked for a sign of life at the end of one call without
     /// messages and has not given one by the end of the next; so choose a `time` within which it must answer.
     pub(super) fn next(&mut self, time: Duration) -> Result<Option<Message>, Error> {
-        let message = self.receive(Deadline::after(time));
+        let message = self.look().and_then(|()| self.receive(Deadline::after(time)));
         message.map_err(|failure| {
             if let Some(inner) = self.cache.upgrade() {
                 ready(inner.topology.post_failed(&Blocking, &self.node));
             }
             Lost::new(failure, false, &self.node).into_error(&LISTENING, "")
         })
+    }
+
+    fn look(&mut self) -> Result<(), Failure> {
+        if self.look.left().is_ok() {
+            return Ok(());
+        }
+        self.look = Deadline::after(LOOK_EVERY);
+        let Some(inner) = self.cache.upgrade() else { return Ok(()) };
+        if ready(inner.topology.is_listening_post(&Blocking, &self.node)) { Ok(()) } else { Err(Failure::Left) }
     }
 
     fn receive(&mut self, end: Deadline) -> Result<Option<Message>, Failure> {

@@ -1,7 +1,7 @@
 //! The servers of a cache in their shape, and which of them runs an operation.
 
 use super::address::{Endpoint, Shape};
-use super::cluster::{Cluster, meaning, understood};
+use super::cluster::Cluster;
 use super::command::{Operation, Page, Place, scan, together};
 use super::deadline::Deadline;
 use super::error::{Failure, Lost};
@@ -29,7 +29,7 @@ enum Servers {
 /// Where a scan stands.
 #[derive(Default)]
 pub(super) struct Scan {
-    /// The masters to look through, the present one last. Empty outside of a cluster.
+    /// The masters to look through, the present one last.
     nodes: Vec<Arc<Node>>,
     version: u64,
     cursor: u64,
@@ -45,7 +45,7 @@ enum ScanState {
     Ended,
 }
 
-/// How often a cluster is looked through where slots have moved meanwhile.
+/// How often keys are looked through where slots or the master have moved meanwhile.
 const MOST_PASSES: u32 = 4;
 
 impl Topology {
@@ -95,7 +95,7 @@ impl Topology {
     pub(super) async fn attempt<T, I: Io>(&self, io: &I, operation: &Operation<'_, T>) -> Result<T, Lost> {
         let request = Request { commands: &operation.commands, effect: operation.effect, asking: false };
         let replies = self.send(io, operation.place, request).await?;
-        Ok(meaning(operation, replies)?)
+        Ok(operation.understand(replies)?)
     }
 
     /// Sends a request where it belongs; its replies, a refusal among them.
@@ -128,30 +128,56 @@ impl Topology {
         match sent.await {
             Ok(replies) => {
                 let each = operations.iter().zip(replies);
-                each.map(|(operation, reply)| Ok(meaning(operation, vec![reply])?)).collect()
+                each.map(|(operation, reply)| Ok(operation.understand(vec![reply])?)).collect()
             }
             Err(lost) => operations.iter().map(|_| Err(lost.clone())).collect(),
         }
     }
 
-    /// The next keys of a scan, none at its end. Each master of a cluster is looked through by itself; if slots have
-    /// moved meanwhile, all of them again, so that no key is missed by being where it was looked for too early.
+    /// The next keys of a scan, none at its end. Where the master has changed meanwhile, or slots have moved, all is looked
+    /// through again, so that no key is missed by being where it was looked for too early.
     pub(super) async fn next_page<I: Io>(
         &self,
         io: &I,
         prefix: &str,
         place: &mut Scan,
     ) -> Result<Option<Vec<String>>, Error> {
+        match &self.servers {
+            _ if place.state == ScanState::Ended => Ok(None),
+            Servers::Single(_) | Servers::Sentinel(_) => self.next_page_of_one(io, prefix, place).await.map(Some),
+            Servers::Cluster(cluster) => self.next_page_of_cluster(io, cluster, prefix, place).await,
+        }
+    }
+
+    async fn next_page_of_one<I: Io>(&self, io: &I, prefix: &str, place: &mut Scan) -> Result<Vec<String>, Error> {
         let fail = |lost: Lost| lost.into_error(&scan(prefix, 0).doing, &self.address);
-        let Servers::Cluster(cluster) = &self.servers else {
-            if place.state == ScanState::Ended {
-                return Ok(None);
-            }
-            let Page { cursor, keys } = self.run(io, &scan(prefix, place.cursor)).await?;
+        let before = match place.nodes.pop() {
+            Some(node) => node,
+            None => self.listening_post(io).await.map_err(fail)?,
+        };
+        let Page { cursor, keys } = self.run(io, &scan(prefix, place.cursor)).await?;
+        if self.only_server().is_some_and(|now| Arc::ptr_eq(&now, &before)) {
+            place.nodes.push(before);
             place.cursor = cursor;
             place.state = if cursor == 0 { ScanState::Ended } else { ScanState::Going };
-            return Ok(Some(keys));
-        };
+        } else if place.passes < MOST_PASSES {
+            // A cursor is a place in the table of one server, and another has its keys elsewhere.
+            (place.cursor, place.passes) = (0, place.passes + 1);
+        } else {
+            return Err(fail(Failure::Replica.into()));
+        }
+        Ok(keys)
+    }
+
+    /// Each master is looked through by itself.
+    async fn next_page_of_cluster<I: Io>(
+        &self,
+        io: &I,
+        cluster: &Cluster,
+        prefix: &str,
+        place: &mut Scan,
+    ) -> Result<Option<Vec<String>>, Error> {
+        let fail = |lost: Lost| lost.into_error(&scan(prefix, 0).doing, &self.address);
         if place.nodes.is_empty() {
             let (nodes, version) = cluster.masters(io, self.end()).await.map_err(fail)?;
             let complete = place.state == ScanState::Going && version == place.version;
@@ -164,12 +190,22 @@ impl Topology {
         let operation = scan(prefix, place.cursor);
         let request = Request { commands: &operation.commands, effect: operation.effect, asking: false };
         let replies = io.exchange(node, request, self.end()).await.map_err(fail)?;
-        let Page { cursor, keys } = understood(&operation, replies, node).map_err(fail)?;
+        let page = operation.understand(replies);
+        let Page { cursor, keys } = page.map_err(|failure| fail(Lost::new(failure, true, node)))?;
         place.cursor = cursor;
         if cursor == 0 {
             place.nodes.pop();
         }
         Ok(Some(keys))
+    }
+
+    /// The one that runs all operations at present, if there is one and it is known.
+    fn only_server(&self) -> Option<Arc<Node>> {
+        match &self.servers {
+            Servers::Single(node) => Some(Arc::clone(node)),
+            Servers::Sentinel(sentinels) => sentinels.known(),
+            Servers::Cluster(_) => None,
+        }
     }
 
     /// A server at which one may listen: what is published anywhere in this cache reaches it.
@@ -178,6 +214,15 @@ impl Topology {
             Servers::Single(node) => Ok(Arc::clone(node)),
             Servers::Sentinel(sentinels) => sentinels.master(io, &[], self.end()).await,
             Servers::Cluster(cluster) => cluster.find(io, Place::Any, self.end()).await,
+        }
+    }
+
+    /// Whether what is published in this cache still reaches a listener at this server, as far as it can be known.
+    pub(super) async fn is_listening_post<I: Io>(&self, io: &I, node: &Arc<Node>) -> bool {
+        match &self.servers {
+            // A server that is another's replica by now passes on what is published there.
+            Servers::Single(_) | Servers::Sentinel(_) => true,
+            Servers::Cluster(cluster) => cluster.is_master(io, node, self.end()).await,
         }
     }
 

@@ -105,6 +105,13 @@ impl TestCluster {
         admin(&self.nodes[node])
     }
 
+    /// How often a node refused a command with this word since its start.
+    pub(crate) fn refusals(&self, node: usize, word: &str) -> u64 {
+        let stats: String = redis::cmd("INFO").arg("errorstats").query(&mut self.admin(node)).unwrap();
+        let count = stats.lines().find_map(|line| line.strip_prefix(&format!("errorstat_{word}:count=")));
+        count.map_or(0, |count| count.parse().unwrap())
+    }
+
     fn id(&self, node: usize) -> String {
         redis::cmd("CLUSTER").arg("MYID").query(&mut self.admin(node)).unwrap()
     }

@@ -59,6 +59,22 @@ impl Watched {
         }
     }
 
+    /// Makes the replica the master, by hand and through this connection to a sentinel: both servers live on.
+    pub(crate) fn fail_over(&self, sentinel: &mut redis::Connection) {
+        redis::cmd("SENTINEL").arg("FAILOVER").arg(MASTER).exec(sentinel).unwrap();
+        let new = self.servers[1].address();
+        let named = || {
+            let mut ask = redis::cmd("SENTINEL");
+            let named: (String, u16) = ask.arg("GET-MASTER-ADDR-BY-NAME").arg(MASTER).query(sentinel).unwrap();
+            named.1 == new.port()
+        };
+        assert!(eventually(named), "the replica becomes the master");
+        // What the sentinel does to the old master some ten seconds later.
+        let mut old = admin(&self.servers[0]);
+        redis::cmd("REPLICAOF").arg(new.ip().to_string()).arg(new.port()).exec(&mut old).unwrap();
+        redis::cmd("CLIENT").arg(&["KILL", "TYPE", "normal"]).exec(&mut old).unwrap();
+    }
+
     pub(crate) fn nodes(&self) -> Vec<String> {
         self.sentinels.iter().map(|sentinel| sentinel.address().to_string()).collect()
     }
