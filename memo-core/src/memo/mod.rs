@@ -21,6 +21,7 @@ pub(crate) use models::explore;
 pub(crate) mod note;
 mod once;
 mod operations;
+mod settle;
 pub(crate) mod spawn;
 pub(crate) mod sweeper;
 mod tagged;
