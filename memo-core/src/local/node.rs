@@ -32,7 +32,8 @@ pub(super) struct Head {
 
 /// The entry is an [`Extended`] one.
 pub(super) const EXTENDED: u32 = 1;
-/// The entry is a [`Marked`] one.
+/// It goes with its key and what all such entries of its engine go with: a [`Marked`] one, or an extended one without marks
+/// of its own.
 pub(super) const MARKED: u32 = 1 << 1;
 /// It has tags, for whoever gets its value.
 pub(super) const TAGGED: u32 = 1 << 2;
@@ -205,10 +206,11 @@ impl Node {
 
     #[cold]
     fn check(self, checked: &Checked, others: &OnceLock<[Name; 2]>) -> bool {
-        match self.rest() {
-            Some(Rest { marks, .. }) => marks.as_ref().is_none_or(|marks| checked.check(marks)),
-            // There are some, or it would be an extended one.
-            None => others.get().is_some_and(|others| checked.check_alone(*others)),
+        match self.rest().and_then(|rest| rest.marks.as_ref()) {
+            Some(marks) => checked.check(marks),
+            // There are some, since it is marked.
+            None if self.head().has(MARKED) => others.get().is_some_and(|others| checked.check_alone(*others)),
+            None => true,
         }
     }
 

@@ -55,31 +55,32 @@ impl Owned {
     {
         let payload = Payload { key, value };
         let head = |flags| Head::new(hash, extra.created, extra.class, flags);
-        let node: NonNull<Head> = if extra.says_something() {
-            Self::extended(head, payload, extra, marks)
-        } else if let Some(marks) = marks {
-            match Checked::alone(&marks).filter(|(_, names)| others.get_or_init(|| *names) == names) {
-                Some((checked, _)) => {
-                    NonNull::from(Box::leak(Box::new(Marked { head: head(MARKED), checked, payload }))).cast()
-                }
-                None => Self::extended(head, payload, extra, Some(marks)),
+        let alone = marks.as_deref().and_then(Checked::alone);
+        let alone = alone.filter(|(_, names)| others.get_or_init(|| *names) == names).map(|(checked, _)| checked);
+        let node: NonNull<Head> = match (extra.says_something(), alone, marks) {
+            (false, None, None) => NonNull::from(Box::leak(Box::new(Plain { head: head(0), payload }))).cast(),
+            (false, Some(checked), _) => {
+                NonNull::from(Box::leak(Box::new(Marked { head: head(MARKED), checked, payload }))).cast()
             }
-        } else {
-            NonNull::from(Box::leak(Box::new(Plain { head: head(0), payload }))).cast()
+            (true, Some(checked), _) => Self::extended(head(EXTENDED | MARKED), payload, extra, checked, None),
+            (_, None, marks) => {
+                let is_tagged = marks.as_ref().is_some_and(|marks| !marks.tags().is_empty());
+                let head = head(EXTENDED | if is_tagged { TAGGED } else { 0 });
+                Self::extended(head, payload, extra, Checked::new(marks.as_deref()), marks)
+            }
         };
         Owned { node: Node(node), types: Types::of::<K, V>() }
     }
 
     fn extended<K, V>(
-        head: impl Fn(u32) -> Head,
+        head: Head,
         payload: Payload<K, V>,
         extra: Extra,
+        checked: Checked,
         marks: Option<Arc<Marks>>,
     ) -> NonNull<Head> {
         let Extra { created, deadline, weight, .. } = extra;
-        let is_tagged = marks.as_ref().is_some_and(|marks| !marks.tags().is_empty());
-        let head = head(EXTENDED | if is_tagged { TAGGED } else { 0 });
-        let hot = Hot { checked: Checked::new(marks.as_deref()), deadline };
+        let hot = Hot { checked, deadline };
         let rest = Rest { created, weight, worth: AtomicU64::new(0), marks };
         let leaked = NonNull::from(Box::leak(Box::new(Extended { rest, head, hot, payload })));
         // SAFETY: it is within the allocation.

@@ -374,7 +374,9 @@ fn entries_in_front_of_a_cache_are_void_by_their_names_whoever_stored_them() {
     let fill = || {
         for key in 0..30 {
             let tags = if key % 3 == 2 { ["local"].into_iter().collect() } else { Tags::default() };
-            store(&local, key, marked(key, 1_000_000 + u64::from(key % 2), tags));
+            // Some can expire, which makes them of another kind.
+            let deadline = if key % 5 == 0 { clock::now().after(Duration::from_secs(3600)) } else { Tick::NEVER };
+            store(&local, key, Entry { deadline, ..marked(key, 1_000_000 + u64::from(key % 2), tags) });
         }
     };
     let there = || (0..30).filter(|key| found(&local, *key) == Some(*key)).collect::<Vec<u32>>();
