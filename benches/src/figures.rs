@@ -114,8 +114,10 @@ impl Figures {
     #[must_use]
     pub fn markdown(&self) -> String {
         let mut page = format!("# {}\n\n{}\n\n", self.bench, self.about);
-        let _ = writeln!(page, "Machine: {}.\n", self.machine);
-        let _ = writeln!(page, "With {}.", self.versions.join(", "));
+        let _ = writeln!(page, "Machine: {}.", self.machine);
+        if !self.versions.is_empty() {
+            let _ = writeln!(page, "\nWith {}.", self.versions.join(", "));
+        }
         if self.tables.iter().any(|table| table.chart != Chart::None) {
             let _ = write!(page, "\n![the tables below as a drawing]({}.svg)\n", self.bench);
         }
