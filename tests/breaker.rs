@@ -2,11 +2,14 @@
 #![allow(clippy::unused_async, reason = "samples of what users write")]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod support;
+
 use memokit::testing::{Fault, Faulty, MockClock, Operation};
 use memokit::{Cache, ErrorKind, Health, MemoryCache, SharedState, cached};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 use std::time::Duration;
+use support::eventually;
 
 /// A cache of its own for each test.
 macro_rules! cache {
@@ -21,17 +24,6 @@ fn given(cache: &'static LazyLock<Arc<Faulty>>) -> Arc<dyn Cache> {
 
 fn health(cache: &'static LazyLock<Arc<Faulty>>) -> Health {
     memokit::health(&given(cache))
-}
-
-/// Until what another thread does has been seen; far longer than it takes.
-fn eventually(what: impl Fn() -> bool) {
-    for _ in 0..5_000 {
-        if what() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(2));
-    }
-    panic!("it does not happen");
 }
 
 cache!(DOWN);

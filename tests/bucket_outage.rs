@@ -1,21 +1,13 @@
 //! A bucket whose cache does not answer.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod support;
+
 use memokit::testing::{Fault, Faulty, MockClock};
 use memokit::{Bucket, ErrorKind, MemoryCache};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
-
-fn eventually(what: impl Fn() -> bool) {
-    for _ in 0..5_000 {
-        if what() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(2));
-    }
-    panic!("it does not happen");
-}
+use support::eventually;
 
 #[test]
 fn it_says_so_without_asking_until_the_cache_answers_again() {

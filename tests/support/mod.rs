@@ -80,3 +80,14 @@ pub(crate) fn hears(cache: &str, call: fn()) {
         std::thread::yield_now();
     }
 }
+
+/// Waits until what another thread does has been seen; far longer than it takes.
+pub(crate) fn eventually(what: impl Fn() -> bool) {
+    for _ in 0..5_000 {
+        if what() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("it does not happen");
+}

@@ -141,7 +141,7 @@ fn label_width(table: &Table) -> f64 {
 /// A contender's colour: the same in all drawings, and forms of one contender in shades of one colour. They stand out on
 /// white and on black.
 fn color(names: &[String], name: &str) -> String {
-    const FAMILIES: [(&str, u16, u16); 7] = [
+    const FAMILIES: [(&str, u16, u16); 10] = [
         ("memokit", 18, 88),
         ("quick_cache", 212, 75),
         ("moka", 150, 55),
@@ -149,6 +149,10 @@ fn color(names: &[String], name: &str) -> String {
         ("lru", 0, 0),
         ("scc", 185, 60),
         ("papaya", 330, 55),
+        // Forms of memokit, where there is nothing else.
+        ("with", 18, 88),
+        ("timeout", 212, 75),
+        ("tags", 150, 55),
     ];
     let family = |name: &str| FAMILIES.iter().find(|(family, ..)| name.starts_with(family)).copied();
     let (prefix, hue, saturation) = family(name).unwrap_or(("", 50, 60));
