@@ -9,17 +9,13 @@ use memokit::{Cache, ErrorKind, Health, MemoryCache, SharedState, cached};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 use std::time::Duration;
-use support::eventually;
+use support::{eventually, given};
 
 /// A cache of its own for each test.
 macro_rules! cache {
     ($name:ident) => {
         static $name: LazyLock<Arc<Faulty>> = LazyLock::new(|| Arc::new(Faulty::new(Arc::new(MemoryCache::new()))));
     };
-}
-
-fn given(cache: &'static LazyLock<Arc<Faulty>>) -> Arc<dyn Cache> {
-    Arc::clone(&**cache) as Arc<dyn Cache>
 }
 
 fn health(cache: &'static LazyLock<Arc<Faulty>>) -> Health {

@@ -8,25 +8,14 @@ use memokit::invalidation::{Invalidation, tag_name};
 use memokit::testing::{Faulty, Operation};
 use memokit::{Cache, MemoryCache, cached, invalidate_tag, tag};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
 use support::gate::Gate;
 use support::probe::Probe;
+use support::{given, run};
 
 type Map = HashMap<u64, u64>;
-
-fn given<C: Cache>(cache: &'static LazyLock<Arc<C>>) -> Arc<dyn Cache> {
-    Arc::clone(&**cache) as Arc<dyn Cache>
-}
-
-/// Each run of a body returns another value, the same for all its ids.
-fn run(ids: &[u64]) -> Map {
-    static RUNS: AtomicU64 = AtomicU64::new(1);
-    let run = RUNS.fetch_add(1, SeqCst);
-    ids.iter().map(|id| (*id, run)).collect()
-}
 
 /// What another process does to a cache that it shares with this one.
 fn elsewhere(cache: &dyn Cache, keys: &[&str], names: &[&str]) {

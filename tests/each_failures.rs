@@ -5,26 +5,15 @@
 mod support;
 
 use memokit::testing::{Fault, Faulty, MockClock};
-use memokit::{Cache, ErrorKind, MemoryCache, cached};
+use memokit::{ErrorKind, MemoryCache, cached};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
 use support::probe::{Op, Probe, Step, When};
+use support::{given, run};
 
 type Map = HashMap<u64, u64>;
-
-fn given<C: Cache>(cache: &'static LazyLock<Arc<C>>) -> Arc<dyn Cache> {
-    Arc::clone(&**cache) as Arc<dyn Cache>
-}
-
-/// Each run of a body returns another value, the same for all its ids.
-fn run(ids: &[u64]) -> Map {
-    static RUNS: AtomicU64 = AtomicU64::new(1);
-    let run = RUNS.fetch_add(1, SeqCst);
-    ids.iter().map(|id| (*id, run)).collect()
-}
 
 #[test]
 fn a_cache_that_does_not_answer_keeps_no_call_from_its_body() {

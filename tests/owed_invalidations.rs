@@ -3,12 +3,15 @@
 #![allow(clippy::unused_async, reason = "samples of what users write")]
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod support;
+
 use memokit::testing::{Fault, Faulty, MockClock, Operation};
-use memokit::{Cache, Error, ErrorKind, Health, MemoryCache, cached};
+use memokit::{Error, ErrorKind, Health, MemoryCache, cached};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
+use support::given;
 
 type Made = LazyLock<Arc<Faulty>>;
 
@@ -17,10 +20,6 @@ macro_rules! cache {
     ($name:ident) => {
         static $name: Made = LazyLock::new(|| Arc::new(Faulty::new(Arc::new(MemoryCache::new()))));
     };
-}
-
-fn given(cache: &'static Made) -> Arc<dyn Cache> {
-    Arc::clone(&**cache) as Arc<dyn Cache>
 }
 
 fn health(cache: &'static Made) -> Health {

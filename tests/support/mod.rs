@@ -8,8 +8,10 @@ pub(crate) mod server;
 
 use memokit::{Cache, FileCache, MemoryCache, RedisCache};
 use server::{Server, find_program};
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Once, OnceLock};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, LazyLock, Once, OnceLock};
 use std::time::Duration;
 use std::{env, fs};
 
@@ -90,4 +92,16 @@ pub(crate) fn eventually(what: impl Fn() -> bool) {
         std::thread::sleep(Duration::from_millis(2));
     }
     panic!("it does not happen");
+}
+
+/// A cache of a test, as functions take it.
+pub(crate) fn given<C: Cache>(cache: &'static LazyLock<Arc<C>>) -> Arc<dyn Cache> {
+    Arc::clone(&**cache) as Arc<dyn Cache>
+}
+
+/// A body of a function of several ids: each run returns another value, the same for all its ids.
+pub(crate) fn run(ids: &[u64]) -> HashMap<u64, u64> {
+    static RUNS: AtomicU64 = AtomicU64::new(1);
+    let run = RUNS.fetch_add(1, SeqCst);
+    ids.iter().map(|id| (*id, run)).collect()
 }

@@ -38,7 +38,8 @@ use std::time::Duration;
 /// hashed as it is serialized, so a large one takes no memory; [`with_keys`](Bucket::with_keys) says which part of a
 /// key counts. Unlike a cached function, which fails open, a bucket says what went wrong: every operation returns a
 /// `Result`, of any kind that the backend gives. A cache that has failed to answer again and again is not asked until it
-/// answers: meanwhile operations fail at once, with [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable).
+/// answers: meanwhile operations fail at once, with [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), but for `keys`,
+/// `clear` and `prune`, which go through all of it.
 ///
 /// Every operation has an async twin that ends in `_async`. A twin that is dropped before it is done may or may not
 /// have been carried out.
