@@ -9,6 +9,7 @@ use memo_backends::RedisCache;
 use memo_core::invalidation::{Loaded, Stored};
 use memo_core::{Cache, Error, ErrorKind, clock};
 use std::process::Command;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use support::own_server;
@@ -141,6 +142,41 @@ fn a_server_that_hangs_is_a_timeout_and_works_after_it() {
 
     assert!(cache.get("key").unwrap().is_some());
     assert!(runtime.block_on(cache.remove_async("key")).unwrap());
+}
+
+/// One connection has one timer. Here are ends that it has to be set to anew: of requests that can't be written any more,
+/// and after all that waited before them have ended.
+#[test]
+fn each_task_waits_for_its_own_time_also_where_nothing_can_be_written() {
+    let server = own_server();
+    let cache = cache(&server);
+    let runtime = Runtime::new().unwrap();
+    let large: Arc<[u8]> = vec![7; 32 << 20].into();
+    runtime.block_on(async {
+        cache.get_async("key").await.unwrap();
+        signal(&server, "-STOP");
+        let timed = |then: Duration| {
+            let (cache, large) = (cache.clone(), Arc::clone(&large));
+            tokio::spawn(async move {
+                tokio::time::sleep(then).await;
+                let before = clock::now();
+                // The first fills what the system takes for a server that does not read, the others wait behind it.
+                let error = match then {
+                    Duration::ZERO => cache.set_async("large", &large, None).await.unwrap_err(),
+                    _ => cache.get_async("key").await.unwrap_err(),
+                };
+                (error.kind(), clock::now().since(before))
+            })
+        };
+        let tasks: Vec<_> = (0..10).map(|tenth| timed(SHORT * tenth / 10)).collect();
+        for task in tasks {
+            let (kind, took) = timeout(20 * SHORT, task).await.expect("its wait ends").unwrap();
+            assert_eq!(kind, ErrorKind::Timeout);
+            assert!(took > SHORT * 4 / 5 && took < 10 * SHORT, "{took:?}");
+        }
+        signal(&server, "-CONT");
+        assert_eq!(cache.get_async("key").await.unwrap(), None);
+    });
 }
 
 #[test]

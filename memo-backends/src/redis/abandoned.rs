@@ -71,9 +71,14 @@ impl Abandoned {
         self.any.store(true, Ordering::Release);
     }
 
+    /// Whether anything was abandoned, on whichever connection.
+    pub(super) fn has_any(&self) -> bool {
+        self.any.load(Ordering::Acquire)
+    }
+
     /// What must be sent and answered on `connection` before anything else is.
     pub(super) fn before_sending_on(&self, connection: &Identity) -> Option<Kill> {
-        if !self.any.load(Ordering::Acquire) {
+        if !self.has_any() {
             return None;
         }
         let (mut pipeline, mut tokens) = (Pipeline::new(), Vec::new());
@@ -99,7 +104,7 @@ impl Abandoned {
     /// An operation that was sent after `then` on this connection was answered, and so was all before it.
     #[cfg(feature = "redis-tokio")]
     pub(super) fn answered(&self, connection: &Identity, then: u64) {
-        if self.any.load(Ordering::Acquire) {
+        if self.has_any() {
             self.retain(|entry| entry.token != connection.token || entry.latest > then);
         }
     }

@@ -170,8 +170,8 @@ macro_rules! on_the_runtime {
 
 #[cfg(feature = "redis-tokio")]
 impl RedisCache {
-    async fn run_async<T>(&self, operation: Operation<'_, T>) -> Result<T, Error> {
-        on_the_runtime!(|io| self.topology().run(io, &operation))
+    async fn run_async<T>(&self, operation: &Operation<'_, T>) -> Result<T, Error> {
+        on_the_runtime!(|io| self.topology().run(io, operation))
     }
 
     async fn run_script_async<T>(&self, run: Run<'_, T>) -> Result<T, Error> {
@@ -299,7 +299,7 @@ impl Cache for RedisCache {
     fn get_async<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>, Error>> {
         Box::pin(async move {
             check_key(key)?;
-            self.run_async(command::get(key)).await
+            self.run_async(&command::get(key)).await
         })
     }
 
@@ -307,7 +307,7 @@ impl Cache for RedisCache {
     fn read_async<'a>(&'a self, key: &'a str, want: Want) -> BoxFuture<'a, Result<Option<Found<Vec<u8>>>, Error>> {
         Box::pin(async move {
             check_key(key)?;
-            self.run_async(command::read(key, want)).await
+            self.run_async(&command::read(key, want)).await
         })
     }
 
@@ -320,7 +320,7 @@ impl Cache for RedisCache {
     ) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             check_key(key)?;
-            self.run_async(command::set(key, bytes, timeout)).await
+            self.run_async(&command::set(key, bytes, timeout)).await
         })
     }
 
@@ -333,7 +333,7 @@ impl Cache for RedisCache {
     ) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
             check_key(key)?;
-            self.run_async(command::add(key, bytes, timeout)).await
+            self.run_async(&command::add(key, bytes, timeout)).await
         })
     }
 
@@ -341,7 +341,7 @@ impl Cache for RedisCache {
     fn remove_async<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
             check_key(key)?;
-            self.run_async(command::remove(key)).await
+            self.run_async(&command::remove(key)).await
         })
     }
 
@@ -376,7 +376,7 @@ impl Cache for RedisCache {
     ) -> BoxFuture<'a, Result<i64, Error>> {
         Box::pin(async move {
             check_key(key)?;
-            self.run_async(command::increment(key, by, timeout)).await
+            self.run_async(&command::increment(key, by, timeout)).await
         })
     }
 
@@ -384,7 +384,7 @@ impl Cache for RedisCache {
     fn touch_async<'a>(&'a self, key: &'a str, timeout: Option<Duration>) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
             check_key(key)?;
-            self.run_async(command::touch(key, timeout)).await
+            self.run_async(&command::touch(key, timeout)).await
         })
     }
 
@@ -459,6 +459,6 @@ impl Cache for RedisCache {
 
     #[cfg(feature = "redis-tokio")]
     fn publish_async<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async move { self.run_async(scripts::publish(&self.channel(), message)).await })
+        Box::pin(async move { self.run_async(&scripts::publish(&self.channel(), message)).await })
     }
 }

@@ -8,6 +8,7 @@ use super::handshake::Handshake;
 use super::io::{Io, Turns, all};
 use super::node::{Node, Request, Settings};
 use super::slots::{Map, Redirect, ranges, slot_of};
+use memo_core::BoxFuture;
 use parking_lot::RwLock;
 use redis::Value;
 use std::sync::Arc;
@@ -238,12 +239,20 @@ impl Cluster {
         }
     }
 
-    /// Asks for the map. Whoever finds another asking takes what that one finds.
-    async fn refresh<I: Io>(&self, io: &I, failed: Option<&Arc<Node>>, end: Deadline) -> Result<(), Lost> {
-        let Some(turn) = self.refreshing.take(io, end).await? else { return Ok(()) };
-        let result = self.ask(io, failed, end).await;
-        turn.end();
-        result
+    /// Asks for the map. Whoever finds another asking takes what that one finds. Boxed, since it is seldom needed and
+    /// would make each operation's future larger.
+    fn refresh<'a, I: Io>(
+        &'a self,
+        io: &'a I,
+        failed: Option<&'a Arc<Node>>,
+        end: Deadline,
+    ) -> BoxFuture<'a, Result<(), Lost>> {
+        Box::pin(async move {
+            let Some(turn) = self.refreshing.take(io, end).await? else { return Ok(()) };
+            let result = self.ask(io, failed, end).await;
+            turn.end();
+            result
+        })
     }
 
     /// Asks nodes for the map until one answers, `failed` last.

@@ -12,6 +12,8 @@ mod connection;
 mod deadline;
 mod error;
 mod handshake;
+#[cfg(feature = "redis-tokio")]
+mod in_flight;
 mod io;
 #[cfg(feature = "redis-tokio")]
 mod multiplexed;

@@ -2,14 +2,17 @@
 //!
 //! A request is appended to what is to be written, and its place in the queue of those who wait tells whose replies
 //! come when: servers answer in the order of arrival. One task, the driver, writes and reads; while it is awake,
-//! requests need not wake it, so many go out in one write and come back in one read.
+//! requests need not wake it, so many go out in one write and come back in one read. And it has the one timer, which ends
+//! the waits of all: a timer for each request would be what tasks on several threads get into each other's way with.
 
 use super::command::Commands;
+use super::deadline::Deadline;
 use super::error::Failure;
+use super::in_flight::{InFlight, Late, Waiting};
 use super::resp::{Decoder, closed};
+use memo_core::clock::{self, Tick};
 use parking_lot::Mutex;
 use redis::Value;
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -35,7 +38,6 @@ pub(super) struct Multiplexed {
     driver: AbortHandle,
 }
 
-#[derive(Default)]
 struct Shared {
     /// Packed requests that the driver has not seen yet.
     requests: Vec<u8>,
@@ -45,27 +47,35 @@ struct Shared {
     driver: Option<Waker>,
     /// Why the connection is of no use any more.
     ended: Option<io::ErrorKind>,
-}
-
-/// One who waits for replies.
-struct Waiting {
-    /// Of these, the first is nobody's: that to ASKING.
-    asking: bool,
-    left: usize,
-    replies: Vec<Value>,
-    to: oneshot::Sender<Vec<Value>>,
+    /// When the server last said something.
+    heard: Tick,
 }
 
 /// Replies that are on their way.
 pub(super) struct Replies {
-    from: oneshot::Receiver<Vec<Value>>,
+    from: oneshot::Receiver<Result<Vec<Value>, Late>>,
     shared: Arc<Mutex<Shared>>,
+}
+
+impl Shared {
+    /// The driver sleeps until it is woken.
+    fn sleeps(&mut self, context: &Context<'_>) {
+        if !self.driver.as_ref().is_some_and(|driver| driver.will_wake(context.waker())) {
+            self.driver = Some(context.waker().clone());
+        }
+    }
 }
 
 impl Multiplexed {
     /// Takes over a stream; to be called on the runtime that drives it.
     pub(super) fn new(stream: Box<dyn Stream>) -> Multiplexed {
-        let shared = Arc::<Mutex<Shared>>::default();
+        let shared = Arc::new(Mutex::new(Shared {
+            requests: Vec::new(),
+            waiting: Vec::new(),
+            driver: None,
+            ended: None,
+            heard: clock::now(),
+        }));
         let driver = Driver {
             stream,
             shared: Arc::clone(&shared),
@@ -73,14 +83,19 @@ impl Multiplexed {
             written: 0,
             unflushed: false,
             gathered: false,
-            in_flight: VecDeque::new(),
+            in_flight: InFlight::default(),
             decoder: Decoder::new(READ),
         };
         Multiplexed { shared, driver: tokio::spawn(driver.run()).abort_handle() }
     }
 
-    /// Hands a request over to be sent. From here on it is sent, whether or not anybody waits.
-    pub(super) fn send(&self, commands: &Commands, asking: bool) -> Result<Replies, Failure> {
+    /// When the server last said something.
+    pub(super) fn heard(&self) -> Tick {
+        self.shared.lock().heard
+    }
+
+    /// Hands a request over to be sent. From here on it is sent, whether or not anybody waits, which ends at `end`.
+    pub(super) fn send(&self, commands: &Commands, asking: bool, end: Deadline) -> Result<Replies, Failure> {
         let (to, from) = oneshot::channel();
         let driver = {
             let mut shared = self.shared.lock();
@@ -91,8 +106,7 @@ impl Multiplexed {
                 Commands::One(redis::cmd("ASKING")).pack(&mut shared.requests);
             }
             commands.pack(&mut shared.requests);
-            let left = commands.len();
-            shared.waiting.push(Waiting { asking, left, replies: Vec::with_capacity(left), to });
+            shared.waiting.push(Waiting::new(to, commands.len(), asking, end));
             shared.driver.take()
         };
         if let Some(driver) = driver {
@@ -110,11 +124,18 @@ impl Drop for Multiplexed {
 
 impl Replies {
     /// Waits for them.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Late`] at the end of the time, else why the connection ended.
     pub(super) async fn all(self) -> Result<Vec<Value>, Failure> {
-        self.from.await.map_err(|_| {
-            let kind = self.shared.lock().ended;
-            kind.map_or_else(closed, io::Error::from).into()
-        })
+        match self.from.await {
+            Ok(replies) => replies.map_err(|Late| Failure::Late),
+            Err(_) => {
+                let kind = self.shared.lock().ended;
+                Err(kind.map_or_else(closed, io::Error::from).into())
+            }
+        }
     }
 }
 
@@ -126,7 +147,7 @@ struct Driver {
     unflushed: bool,
     /// Other tasks had their turn to add requests to those there are.
     gathered: bool,
-    in_flight: VecDeque<Waiting>,
+    in_flight: InFlight,
     decoder: Decoder,
 }
 
@@ -144,13 +165,20 @@ impl Driver {
 
     /// Reads and writes as far as it can; ready when the connection has ended.
     ///
-    /// Replies come first: they are what makes tasks go on to their next requests. And requests wait for one turn of the
-    /// runtime's queue, in which other tasks that are ready add theirs: one write of many costs the system and the server
-    /// little more than one write of one.
+    /// Replies come first: they are what makes tasks go on to their next requests.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        if let Poll::Ready(error) = self.read(context) {
-            return Poll::Ready(error);
-        }
+        let ended = match self.read(context) {
+            Poll::Pending => self.send(context),
+            ended @ Poll::Ready(_) => ended,
+        };
+        // Last, since what was sent just now may have the first end.
+        self.in_flight.poll_ends(context);
+        ended
+    }
+
+    /// Sends what there is. Requests wait for one turn of the runtime's queue, in which other tasks that are ready add
+    /// theirs: one write of many costs the system and the server little more than one write of one.
+    fn send(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         if !std::mem::take(&mut self.gathered) {
             let mut shared = self.shared.lock();
             if !shared.requests.is_empty() {
@@ -160,23 +188,21 @@ impl Driver {
                 return Poll::Pending;
             }
             if self.written == self.writing.len() && !self.unflushed {
-                if !shared.driver.as_ref().is_some_and(|driver| driver.will_wake(context.waker())) {
-                    shared.driver = Some(context.waker().clone());
-                }
+                shared.sleeps(context);
                 return Poll::Pending;
             }
         }
         loop {
-            match self.write(context) {
+            let written = self.write(context);
+            let mut shared = self.shared.lock();
+            match written {
                 Poll::Ready(Err(error)) => return Poll::Ready(error),
-                // The stream wakes us.
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) => {
-                    let mut shared = self.shared.lock();
-                    if shared.requests.is_empty() {
-                        shared.driver = Some(context.waker().clone());
-                        return Poll::Pending;
-                    }
+                Poll::Ready(Ok(())) if !shared.requests.is_empty() => {}
+                _ => {
+                    // Where the stream takes no more, their time goes by all the same.
+                    self.in_flight.extend(shared.waiting.drain(..));
+                    shared.sleeps(context);
+                    return Poll::Pending;
                 }
             }
         }
@@ -222,10 +248,12 @@ impl Driver {
                 return Poll::Ready(closed());
             }
             self.decoder.filled(count);
+            // Before anybody has a reply and asks how long ago the last one was.
+            self.shared.lock().heard = clock::now();
             loop {
                 match self.decoder.next() {
                     Ok(Some(reply)) => {
-                        if !self.deliver(reply) {
+                        if !self.in_flight.deliver(reply) {
                             return Poll::Ready(io::ErrorKind::InvalidData.into());
                         }
                     }
@@ -234,22 +262,5 @@ impl Driver {
                 }
             }
         }
-    }
-
-    /// Gives a reply to whose turn it is; false if it is nobody's.
-    fn deliver(&mut self, reply: Value) -> bool {
-        let Some(waiting) = self.in_flight.front_mut() else { return false };
-        if std::mem::take(&mut waiting.asking) {
-            return true;
-        }
-        waiting.replies.push(reply);
-        waiting.left -= 1;
-        if waiting.left == 0
-            && let Some(waiting) = self.in_flight.pop_front()
-        {
-            // Nobody waits any more: then nobody does.
-            let _ = waiting.to.send(waiting.replies);
-        }
-        true
     }
 }

@@ -75,15 +75,19 @@ impl Sentinels {
         if let Some(master) = self.known() {
             return Ok(master);
         }
-        let turn = self.asking.take(io, end).await?;
-        if let Some(master) = self.known() {
-            return Ok(master);
-        }
-        let named = self.ask(io, failed, end).await;
-        if let Some(turn) = turn {
-            turn.end();
-        }
-        named
+        // In a box: it is seldom needed, and would make each operation's future larger.
+        Box::pin(async {
+            let turn = self.asking.take(io, end).await?;
+            if let Some(master) = self.known() {
+                return Ok(master);
+            }
+            let named = self.ask(io, failed, end).await;
+            if let Some(turn) = turn {
+                turn.end();
+            }
+            named
+        })
+        .await
     }
 
     /// The master, unless the sentinels have to be asked.

@@ -13,7 +13,7 @@ use super::error::{Failure, Lost, is_demoted, server_error};
 use super::multiplexed::{Multiplexed, Stream};
 use super::node::{Node, Request};
 use super::tls::Tls;
-use memo_core::clock::{self, Tick};
+use memo_core::clock;
 use parking_lot::Mutex;
 use redis::Value;
 use std::future::pending;
@@ -26,15 +26,21 @@ use tokio::time::timeout_at;
 /// The connections, by runtime. Few: a program has one runtime, tests one after the other.
 #[derive(Default)]
 pub(super) struct Runtimes {
-    slots: Arc<Slots>,
+    places: Arc<Places>,
 }
 
-type Slots = Mutex<Vec<Arc<Slot>>>;
+type Places = Mutex<Vec<Place>>;
 
-/// The connection of one runtime.
-struct Slot {
+/// One runtime. All operations of a healthy server look here and no further.
+struct Place {
     runtime: Id,
-    link: Mutex<Option<Arc<Link>>>,
+    link: Option<Arc<Link>>,
+    slot: Arc<Slot>,
+}
+
+/// What a runtime has beside its connection.
+#[derive(Default)]
+struct Slot {
     /// Held while connecting: one connects, the others wait and share what it made.
     connecting: tokio::sync::Mutex<()>,
     /// The task whose end tells that the runtime has ended.
@@ -44,22 +50,21 @@ struct Slot {
 struct Link {
     connection: Multiplexed,
     identity: Identity,
-    last_answer: Mutex<Tick>,
 }
 
 /// Lives in a task of the runtime; dropped with it.
 struct Sentinel {
-    slots: Weak<Slots>,
+    places: Weak<Places>,
     slot: Weak<Slot>,
 }
 
 impl Drop for Sentinel {
     fn drop(&mut self) {
-        if let Some(slots) = self.slots.upgrade() {
+        if let Some(places) = self.places.upgrade() {
             let ended = {
-                let mut slots = slots.lock();
-                let place = slots.iter().position(|slot| std::ptr::eq(Arc::as_ptr(slot), self.slot.as_ptr()));
-                place.map(|place| slots.swap_remove(place))
+                let mut places = places.lock();
+                let place = places.iter().position(|place| std::ptr::eq(Arc::as_ptr(&place.slot), self.slot.as_ptr()));
+                place.map(|place| places.swap_remove(place))
             };
             // Outside of the lock: it drops the connection.
             drop(ended);
@@ -98,26 +103,30 @@ pub(super) async fn exchange(
     request: Request<'_>,
     end: Deadline,
 ) -> Result<Vec<Value>, Lost> {
-    let slot = node.runtimes.slot(handle);
+    let runtimes = &node.runtimes;
     let mut more_attempts = MORE_ATTEMPTS;
     loop {
-        let (link, fresh) = slot.link(node, end).await.map_err(|failure| Lost::new(failure, false, node))?;
+        let (link, fresh) = match runtimes.known(handle.id()) {
+            Some(link) => (link, false),
+            // In a box: it would make all futures of operations larger, and is seldom needed.
+            None => Box::pin(runtimes.connect(handle, node, end))
+                .await
+                .map_err(|failure| Lost::new(failure, false, node))?,
+        };
         let mut sent = false;
         let end_of_this = end.at_most(node.settings.operation_timeout);
-        let result = timeout_at(end_of_this.instant().into(), link.attempt(&node.abandoned, request, &mut sent)).await;
-        let failure = match result {
-            Ok(Ok(replies)) => {
+        let failure = match link.attempt(&node.abandoned, request, end_of_this, &mut sent).await {
+            Ok(replies) => {
                 if server_error(&replies).is_some_and(is_demoted) {
-                    slot.retire(&link);
+                    runtimes.retire(&link);
                 }
                 return Ok(replies);
             }
-            Ok(Err(failure)) => failure,
-            Err(_) => Failure::Late,
+            Err(failure) => failure,
         };
         // Also after a timeout: a connection that a network swallowed would never answer again. The next operation
         // opens another, and others that still wait on this one may get their answers.
-        slot.retire(&link);
+        runtimes.retire(&link);
         let timeout = failure.is_timeout();
         let lost = Lost::new(failure, sent, node);
         if fresh || timeout || !lost.is_repeatable(request.effect) || more_attempts == 0 {
@@ -128,24 +137,52 @@ pub(super) async fn exchange(
 }
 
 impl Runtimes {
+    /// The connection of a runtime, if there is one.
+    fn known(&self, runtime: Id) -> Option<Arc<Link>> {
+        self.places.lock().iter().find(|place| place.runtime == runtime)?.link.clone()
+    }
+
+    /// The connection, and whether it was made for this call.
+    async fn connect(&self, handle: &Handle, node: &Node, end: Deadline) -> Result<(Arc<Link>, bool), Failure> {
+        let slot = self.slot(handle);
+        let end = end.at_most(node.settings.connect_timeout);
+        let connect = async {
+            let _one_at_a_time = slot.connecting.lock().await;
+            if let Some(link) = self.known(handle.id()) {
+                return Ok((link, false));
+            }
+            let link = Arc::new(Link::open(node, end).await?);
+            if let Some(place) = self.places.lock().iter_mut().find(|place| Arc::ptr_eq(&place.slot, &slot)) {
+                place.link = Some(Arc::clone(&link));
+            }
+            Ok((link, true))
+        };
+        timeout_at(end.instant().into(), connect).await.unwrap_or(Err(Failure::Late))
+    }
+
+    /// Lets go of a connection that failed, unless it was replaced already.
+    fn retire(&self, failed: &Arc<Link>) {
+        let retired = {
+            let mut places = self.places.lock();
+            let is_failed = |place: &&mut Place| place.link.as_ref().is_some_and(|link| Arc::ptr_eq(link, failed));
+            places.iter_mut().find(is_failed).and_then(|place| place.link.take())
+        };
+        drop(retired);
+    }
+
     fn slot(&self, handle: &Handle) -> Arc<Slot> {
         let runtime = handle.id();
         let slot = {
-            let mut slots = self.slots.lock();
-            if let Some(slot) = slots.iter().find(|slot| slot.runtime == runtime) {
-                return Arc::clone(slot);
+            let mut places = self.places.lock();
+            if let Some(place) = places.iter().find(|place| place.runtime == runtime) {
+                return Arc::clone(&place.slot);
             }
-            let slot = Arc::new(Slot {
-                runtime,
-                link: Mutex::default(),
-                connecting: tokio::sync::Mutex::default(),
-                sentinel: OnceLock::new(),
-            });
-            slots.push(Arc::clone(&slot));
+            let slot = Arc::new(Slot::default());
+            places.push(Place { runtime, link: None, slot: Arc::clone(&slot) });
             slot
         };
         // Outside of the lock: a runtime that is ending drops the task, and so the sentinel, at once.
-        let sentinel = Sentinel { slots: Arc::downgrade(&self.slots), slot: Arc::downgrade(&slot) };
+        let sentinel = Sentinel { places: Arc::downgrade(&self.places), slot: Arc::downgrade(&slot) };
         let task = handle.spawn(async move {
             let _dropped_with_the_runtime = sentinel;
             pending::<()>().await;
@@ -155,46 +192,34 @@ impl Runtimes {
     }
 }
 
-impl Slot {
-    /// The connection, and whether it was made for this call.
-    async fn link(&self, node: &Node, end: Deadline) -> Result<(Arc<Link>, bool), Failure> {
-        let known = || self.link.lock().clone();
-        if let Some(link) = known() {
-            return Ok((link, false));
-        }
-        let connect = async {
-            let _one_at_a_time = self.connecting.lock().await;
-            if let Some(link) = known() {
-                return Ok((link, false));
-            }
-            let link = Arc::new(Link::open(node).await?);
-            *self.link.lock() = Some(Arc::clone(&link));
-            Ok((link, true))
-        };
-        let end = end.at_most(node.settings.connect_timeout);
-        timeout_at(end.instant().into(), connect).await.unwrap_or(Err(Failure::Late))
-    }
-
-    /// Lets go of a connection that failed, unless it was replaced already.
-    fn retire(&self, failed: &Arc<Link>) {
-        let mut link = self.link.lock();
-        if link.as_ref().is_some_and(|link| Arc::ptr_eq(link, failed)) {
-            *link = None;
-        }
-    }
-}
-
 impl Link {
-    async fn open(node: &Node) -> Result<Link, Failure> {
+    async fn open(node: &Node, end: Deadline) -> Result<Link, Failure> {
         let connection = Multiplexed::new(connect(&node.endpoint, node.settings.tls.as_ref()).await?);
-        let greeting = connection.send(&Commands::Many(node.handshake.commands()), false);
+        let greeting = connection.send(&Commands::Many(node.handshake.commands()), false, end);
         let replies = match greeting {
             Ok(replies) => replies.all().await,
             Err(failure) => Err(failure),
         };
         let replies = replies.map_err(|failure| failure.of_greeting(node.settings.tls.is_some()))?;
         let identity = node.handshake.finish(&replies, &node.abandoned)?;
-        Ok(Link { connection, identity, last_answer: Mutex::new(clock::now()) })
+        Ok(Link { connection, identity })
+    }
+
+    /// Whether an operation of this effect needs a sign of life first.
+    fn must_prove_itself(&self, effect: Effect) -> bool {
+        effect == Effect::Once && clock::now().since(self.connection.heard()) > TRUSTED_FOR
+    }
+
+    /// All that has to be answered before an operation is sent.
+    async fn prepare(&self, abandoned: &Abandoned, effect: Effect, end: Deadline) -> Result<(), Failure> {
+        if let Some(kill) = abandoned.before_sending_on(&self.identity) {
+            self.connection.send(&kill.commands, false, end)?.all().await?;
+            abandoned.killed(&kill);
+        }
+        if self.must_prove_itself(effect) {
+            self.connection.send(&ping().commands, false, end)?.all().await?;
+        }
+        Ok(())
     }
 
     /// Twin of the blocking one.
@@ -202,18 +227,15 @@ impl Link {
         &self,
         abandoned: &Abandoned,
         request: Request<'_>,
+        end: Deadline,
         sent: &mut bool,
     ) -> Result<Vec<Value>, Failure> {
-        if let Some(kill) = abandoned.before_sending_on(&self.identity) {
-            self.connection.send(&kill.commands, false)?.all().await?;
-            abandoned.killed(&kill);
-        }
-        let once = request.effect == Effect::Once;
-        if once && clock::now().since(*self.last_answer.lock()) > TRUSTED_FOR {
-            self.connection.send(&ping().commands, false)?.all().await?;
+        if abandoned.has_any() || self.must_prove_itself(request.effect) {
+            // In a box: it is seldom needed, and would make each operation's future larger.
+            Box::pin(self.prepare(abandoned, request.effect, end)).await?;
         }
         let then = abandoned.now();
-        let replies = self.connection.send(request.commands, request.asking)?;
+        let replies = self.connection.send(request.commands, request.asking, end)?;
         *sent = true;
         let armed = request.effect != Effect::Read;
         let mut waiting = Waiting { abandoned, connection: &self.identity, armed };
@@ -221,7 +243,6 @@ impl Link {
         let replies = replies.all().await?;
         waiting.armed = false;
         abandoned.answered(&self.identity, then);
-        *self.last_answer.lock() = clock::now();
         Ok(replies)
     }
 }

@@ -104,7 +104,8 @@ impl Topology {
         match &self.servers {
             Servers::Single(node) => io.exchange(node, request, end).await,
             Servers::Sentinel(sentinels) => sentinels.send(io, request, end).await,
-            Servers::Cluster(cluster) => cluster.send(io, place, request, end).await,
+            // In a box: it is the largest, and would make the others' futures as large.
+            Servers::Cluster(cluster) => Box::pin(cluster.send(io, place, request, end)).await,
         }
     }
 
