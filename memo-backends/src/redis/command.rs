@@ -111,6 +111,13 @@ fn set_command(key: &str, bytes: &[u8], timeout: Option<Duration>) -> Cmd {
     set
 }
 
+/// What hits are made of, so in no more allocations than it takes.
+fn get_command(key: &str) -> Cmd {
+    let mut get = Cmd::with_capacity(2, "GET".len() + key.len());
+    get.arg("GET").arg(key);
+    get
+}
+
 fn command<A: ToRedisArgs>(name: &str, argument: A) -> Cmd {
     let mut command = redis::cmd(name);
     command.arg(argument);
@@ -176,7 +183,7 @@ pub(super) fn get(key: &str) -> Operation<'_, Option<Vec<u8>>> {
     Operation {
         doing: Doing { verb: "reading", object: Object::Key(key) },
         place: Place::OwnerOf(key),
-        commands: Commands::One(command("GET", key)),
+        commands: Commands::One(get_command(key)),
         effect: Effect::Read,
         parse: |replies| bytes(only(replies)?),
     }
@@ -190,7 +197,7 @@ pub(super) fn read(key: &str, want: Want) -> Operation<'_, Option<Found<Vec<u8>>
         Want::Bytes => Operation {
             doing,
             place: Place::OwnerOf(key),
-            commands: Commands::One(command("GET", key)),
+            commands: Commands::One(get_command(key)),
             effect: Effect::Read,
             parse: |replies| {
                 let found = bytes(only(replies)?)?;
@@ -200,7 +207,7 @@ pub(super) fn read(key: &str, want: Want) -> Operation<'_, Option<Found<Vec<u8>>
         Want::BytesAndTimeToLive => Operation {
             doing,
             place: Place::OwnerOf(key),
-            commands: transaction([command("GET", key), command("PTTL", key)]),
+            commands: transaction([get_command(key), command("PTTL", key)]),
             effect: Effect::Read,
             parse: |replies| {
                 let [found, left] = transaction_results(replies)?;
