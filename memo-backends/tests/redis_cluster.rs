@@ -7,11 +7,10 @@ mod support;
 
 use memo_backends::RedisCache;
 use memo_core::bus::{Listener, Snapshot};
-use memo_core::invalidation::{Invalidated, Invalidation, Stored};
 use memo_core::testing::conformance;
-use memo_core::{Cache, ErrorKind, TimeToLive, Want, clock};
+use memo_core::{Cache, ErrorKind, clock};
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -21,34 +20,20 @@ use tokio::runtime::Runtime;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Three masters that the tests use in turns: some empty it, some move its slots.
+/// Three masters that the tests use in turns: some empty it.
 fn cluster() -> MutexGuard<'static, TestCluster> {
     static CLUSTER: OnceLock<Mutex<TestCluster>> = OnceLock::new();
     let cluster = CLUSTER.get_or_init(|| Mutex::new(TestCluster::start(3)));
     cluster.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How often a node ran these commands since its start.
-fn calls_of(cluster: &TestCluster, node: usize, commands: &[&str]) -> u64 {
-    let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut cluster.admin(node)).unwrap();
-    let of_command = |command: &&str| {
-        let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
-        line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
-    };
-    commands.iter().map(of_command).sum()
-}
-
-/// How often all nodes did.
+/// How often all nodes ran these commands since their start.
 fn calls(cluster: &TestCluster, commands: &[&str]) -> u64 {
-    (0..cluster.nodes.len()).map(|node| calls_of(cluster, node, commands)).sum()
+    commands.iter().map(|command| cluster.all_calls(command)).sum()
 }
 
 fn keys(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{prefix}:{number}")).collect()
-}
-
-fn invalidation<'a>(keys: &'a [&'a str]) -> Invalidation<'a> {
-    Invalidation { keys, keep: 60 * SECOND, ..Invalidation::default() }
 }
 
 #[test]
@@ -124,206 +109,6 @@ fn a_hit_is_one_get_and_many_are_one_request_to_each_node() {
     cache.clear("once:").unwrap();
 }
 
-/// Every operation on a slot of which some keys are here, some there, and some nowhere.
-#[test]
-fn a_slot_on_its_way_serves_every_operation() {
-    let cluster = cluster();
-    let cache = RedisCache::connect(cluster.url()).unwrap();
-    let runtime = Runtime::new().unwrap();
-    let key = |number: usize| format!("{{moving}}:{number}");
-    for number in 0..20 {
-        cache.set(&key(number), number.to_string().as_bytes(), Some(60 * SECOND)).unwrap();
-    }
-    let slot = cluster.slot("{moving}:0");
-    let from = cluster.owner(slot);
-    let to = (from + 1) % 3;
-    cluster.begin_move(slot, from, to);
-    assert!(cluster.move_keys(slot, from, to, 10));
-
-    for number in 0..20 {
-        let (key, value) = (key(number), number.to_string().into_bytes());
-        assert_eq!(cache.get(&key).unwrap(), Some(value.clone()));
-        let found = runtime.block_on(cache.read_async(&key, Want::BytesAndTimeToLive)).unwrap().unwrap();
-        assert_eq!(found.bytes, value);
-        assert!(matches!(found.time_to_live, TimeToLive::Left(_)));
-        assert!(!cache.add(&key, b"other", None).unwrap());
-        assert_eq!(cache.increment(&key, 100, None).unwrap(), i64::try_from(number).unwrap() + 100);
-        assert!(cache.touch(&key, None).unwrap());
-        assert!(runtime.block_on(cache.touch_async(&key, Some(60 * SECOND))).unwrap());
-    }
-    let all: Vec<String> = (0..24).map(key).collect();
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    for found in [cache.get_many(&all).unwrap(), runtime.block_on(cache.get_many_async(&all)).unwrap()] {
-        assert_eq!(found.iter().flatten().count(), 20);
-        assert_eq!(found[19].as_deref(), Some(&b"119"[..]));
-    }
-    assert!(cache.add(all[20], b"new", None).unwrap());
-    assert!(runtime.block_on(cache.add_async(all[21], b"new", None)).unwrap());
-    assert_eq!(cache.increment(all[22], 7, None).unwrap(), 7);
-    cache.set(all[0], b"here or there", None).unwrap();
-    assert_eq!(cache.get(all[0]).unwrap().as_deref(), Some(&b"here or there"[..]));
-    assert_eq!(cache.remove_many(&all).unwrap(), 23);
-    assert_eq!(cache.get_many(&all).unwrap().iter().flatten().count(), 0);
-    cluster.end_move(slot, from, to);
-    assert!(cache.add(all[0], b"at its new place", None).unwrap());
-    assert!(runtime.block_on(cache.remove_async(all[0])).unwrap());
-}
-
-/// An entry and its tombstone are two keys of one slot, of which one may be here, the other there, and any nowhere.
-#[test]
-fn a_slot_on_its_way_takes_invalidations_and_what_is_stored() {
-    let cluster = cluster();
-    let cache = RedisCache::connect(cluster.url()).unwrap();
-    let runtime = Runtime::new().unwrap();
-    let keys: Vec<String> = (0..16).map(|number| format!("{{buried}}:{number}")).collect();
-    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    let entries: Vec<(&str, &[u8])> = keys[..12].iter().map(|key| (*key, &b"value"[..])).collect();
-    cache.invalidate(&invalidation(&keys[..8])).unwrap();
-    cache.set_many(&entries, None).unwrap();
-    let slot = cluster.slot(keys[0]);
-    let from = cluster.owner(slot);
-    let to = (from + 1) % 3;
-    cluster.begin_move(slot, from, to);
-    assert!(cluster.move_keys(slot, from, to, 10));
-
-    let mut latest = 0;
-    for again in [false, true] {
-        for (number, key) in keys.iter().enumerate() {
-            let (one, there) = ([*key], !again && number < 12);
-            let done = match number % 2 {
-                0 => cache.invalidate(&invalidation(&one)).unwrap(),
-                _ => runtime.block_on(cache.invalidate_async(&invalidation(&one))).unwrap(),
-            };
-            assert_eq!((done.removed, cache.get(key).unwrap()), (u64::from(there), None), "{key}");
-            latest = done.sequence;
-        }
-    }
-    cache.set_many(&entries, None).unwrap();
-    assert_eq!(cache.invalidate(&invalidation(&keys)).unwrap().removed, 12);
-    assert_eq!(cache.get_many(&keys).unwrap().iter().flatten().count(), 0);
-    runtime.block_on(cache.set_many_async(&entries, None)).unwrap();
-    assert_eq!(runtime.block_on(cache.invalidate_async(&invalidation(&keys))).unwrap().removed, 12);
-    assert_eq!(runtime.block_on(cache.get_many_async(&keys)).unwrap().iter().flatten().count(), 0);
-
-    // What is stored depends on both in one step, so it waits until they are together.
-    let patient = RedisCache::builder(cluster.url()).operation_timeout(20 * SECOND).build().unwrap();
-    let refusals = || (0..3).map(|node| cluster.refusals(node, "TRYAGAIN")).sum::<u64>();
-    let before = refusals();
-    let (stale, fresh) = thread::scope(|scope| {
-        let stale = scope.spawn(|| patient.store(keys[0], b"stale", None, latest));
-        let fresh = scope.spawn(|| runtime.block_on(patient.store_async(keys[1], b"fresh", None, latest + 2)));
-        assert!(eventually(|| refusals() > before + 40), "both are refused again and again");
-        while cluster.move_keys(slot, from, to, 100) {}
-        cluster.end_move(slot, from, to);
-        (stale.join().unwrap().unwrap(), fresh.join().unwrap().unwrap())
-    });
-    assert_eq!((stale, fresh), (Stored::Refused { sequence: latest + 2 }, Stored::Stored));
-    assert_eq!(cache.get(keys[0]).unwrap(), None);
-    assert_eq!(cache.remove_many(&keys).unwrap(), 1);
-}
-
-/// Callers hammer some keys while their slots move around the cluster again and again. Each key has one writer, who
-/// knows what must be read.
-#[test]
-fn slots_move_under_load() {
-    const THREADS: u64 = 3;
-    const TASKS: u64 = 8;
-    let cluster = cluster();
-    let cache = RedisCache::builder(cluster.url()).connect_timeout(5 * SECOND).operation_timeout(5 * SECOND);
-    let cache = cache.build().unwrap();
-    let (stop, answered) = (AtomicBool::new(false), AtomicU64::new(0));
-    let (stop, answered) = (&stop, &answered);
-    let key = |caller: u64| format!("{{load:{}}}:{caller}", caller % 4);
-    // What stays: enough that a slot takes some time to move.
-    for caller in 0..4 {
-        let many: Vec<String> = (0..40).map(|number| format!("{}:{number}", key(caller))).collect();
-        let many: Vec<(&str, &[u8])> = many.iter().map(|key| (key.as_str(), key.as_bytes())).collect();
-        cache.set_many(&many, None).unwrap();
-    }
-
-    let blocking = |caller: u64| {
-        let (cache, key) = (&cache, key(caller));
-        let mut round = 0_i64;
-        while !stop.load(Ordering::Relaxed) {
-            round += 1;
-            let value = round.to_string();
-            cache.set(&key, value.as_bytes(), Some(100 * SECOND)).unwrap();
-            assert_eq!(cache.get(&key).unwrap().as_deref(), Some(value.as_bytes()));
-            assert_eq!(cache.increment(&key, 1, None).unwrap(), round + 1);
-            assert!(!cache.add(&key, b"", None).unwrap());
-            let still = format!("{key}:7");
-            let found = cache.get_many(&[&key, &still, "{load}:none"]).unwrap();
-            assert_eq!(found[0].as_deref(), Some((round + 1).to_string().as_bytes()));
-            assert_eq!(found[1].is_some(), caller < 4);
-            assert_eq!(found[2], None);
-            assert_eq!(cache.remove_many(&[&key, "{load}:none"]).unwrap(), 1);
-            assert!(!cache.remove(&key).unwrap());
-            let Invalidated { sequence, removed } = cache.invalidate(&invalidation(&[&key])).unwrap();
-            assert_eq!(removed, 0);
-            assert_eq!(cache.store(&key, b"fresh", None, sequence).unwrap(), Stored::Stored);
-            let Invalidated { sequence: later, removed } = cache.invalidate(&invalidation(&[&key])).unwrap();
-            assert_eq!(removed, 1);
-            assert_eq!(cache.store(&key, b"stale", None, sequence).unwrap(), Stored::Refused { sequence: later });
-            answered.fetch_add(11, Ordering::Relaxed);
-        }
-    };
-    let task = |caller: u64| {
-        let (cache, key) = (&cache, key(caller));
-        async move {
-            let mut round = 0_i64;
-            while !stop.load(Ordering::Relaxed) {
-                round += 1;
-                let value = round.to_string();
-                assert!(cache.add_async(&key, value.as_bytes(), None).await.unwrap());
-                let found = cache.read_async(&key, Want::BytesAndTimeToLive).await.unwrap().unwrap();
-                assert_eq!(found.bytes, value.as_bytes());
-                assert_eq!(cache.increment_async(&key, 1, None).await.unwrap(), round + 1);
-                assert!(cache.touch_async(&key, None).await.unwrap());
-                assert!(cache.remove_async(&key).await.unwrap());
-                answered.fetch_add(5, Ordering::Relaxed);
-            }
-        }
-    };
-    let slowest = thread::scope(|scope| {
-        let mut callers: Vec<_> = (0..THREADS).map(|caller| scope.spawn(move || blocking(caller))).collect();
-        callers.push(scope.spawn(move || {
-            let runtime = Runtime::new().unwrap();
-            let tasks = (THREADS..THREADS + TASKS).map(task);
-            runtime.block_on(join_all(tasks));
-        }));
-        let mut moves = 0;
-        let begin = clock::now();
-        while clock::now().since(begin) < 3 * SECOND {
-            for tag in 0..4 {
-                let slot = cluster.slot(&format!("{{load:{tag}}}"));
-                cluster.move_slot(slot, (cluster.owner(slot) + 1) % 3);
-                moves += 1;
-            }
-        }
-        stop.store(true, Ordering::Relaxed);
-        for caller in callers {
-            caller.join().expect("no call failed, and no answer was wrong");
-        }
-        moves
-    });
-    println!("{} calls, {slowest} moves", answered.load(Ordering::Relaxed));
-    assert!(slowest >= 8 && answered.load(Ordering::Relaxed) > 1000);
-    cache.clear("{load:").unwrap();
-}
-
-async fn join_all<F: Future<Output = ()>>(futures: impl Iterator<Item = F>) {
-    let mut futures: Vec<_> = futures.map(|future| Some(Box::pin(future))).collect();
-    std::future::poll_fn(|context| {
-        for slot in &mut futures {
-            if slot.as_mut().is_some_and(|future| future.as_mut().poll(context).is_ready()) {
-                *slot = None;
-            }
-        }
-        if futures.iter().all(Option::is_none) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-}
-
 /// Without a cluster's own waiting for its election: the replica is told to take over.
 #[test]
 fn a_replica_takes_over() {
@@ -376,7 +161,7 @@ fn what_any_master_serves_is_asked_of_another_when_one_is_down() {
     let runtime = Runtime::new().unwrap();
     cache.publish(b"first").unwrap();
     runtime.block_on(cache.publish_async(b"first")).unwrap();
-    let asked = (0..3).find(|node| calls_of(&cluster, *node, &["publish"]) > 0).unwrap();
+    let asked = (0..3).find(|node| cluster.calls(*node, "publish") > 0).unwrap();
     cluster.nodes[asked].stop();
     for _ in 0..3 {
         cache.publish(b"then").unwrap();

@@ -4,9 +4,9 @@
 
 use super::command::{self, BATCH, BATCH_BYTES};
 use super::io::{Blocking, Io, ready};
-use super::scripts::{self, Run};
+use super::script::Run;
 use super::topology::Scan;
-use super::{RedisCache, bus};
+use super::{RedisCache, apart, bus, scripts};
 #[cfg(feature = "redis-tokio")]
 use super::{command::Operation, io::Tasks};
 use crate::batches::batches;
@@ -61,9 +61,8 @@ impl RedisCache {
         let fit: Vec<Loaded<'_>> = entries.iter().filter(|entry| check_key(entry.key).is_ok()).copied().collect();
         let mut results = Vec::with_capacity(fit.len());
         for some in batches(&fit, BATCH, BATCH_BYTES, |entry| entry.bytes.len()) {
-            let runs = some.iter().map(|entry| scripts::store(*entry)).collect();
             let before = results.len();
-            results.append(&mut scripts::on_each(runs, self.topology(), io).await);
+            results.append(&mut apart::store_many(self.topology(), io, some).await);
             let is_down = |result: &&Result<Stored, Error>| result.as_ref().is_err_and(Error::is_retryable);
             if let Some(down) = results[before..].iter().find(is_down).cloned() {
                 results.resize(fit.len(), down);
@@ -265,7 +264,7 @@ impl Cache for RedisCache {
 
     fn store(&self, key: &str, bytes: &[u8], timeout: Option<Duration>, since: u64) -> Result<Stored, Error> {
         check_key(key)?;
-        self.run_script(scripts::store(Loaded { key, bytes, timeout, since }))
+        ready(apart::store(self.topology(), &Blocking, Loaded { key, bytes, timeout, since }))
     }
 
     fn store_many(&self, entries: &[Loaded<'_>]) -> Vec<Result<Stored, Error>> {
@@ -419,7 +418,8 @@ impl Cache for RedisCache {
     ) -> BoxFuture<'a, Result<Stored, Error>> {
         Box::pin(async move {
             check_key(key)?;
-            self.run_script_async(scripts::store(Loaded { key, bytes, timeout, since })).await
+            let entry = Loaded { key, bytes, timeout, since };
+            on_the_runtime!(|io| apart::store(self.topology(), io, entry))
         })
     }
 

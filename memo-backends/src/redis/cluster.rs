@@ -1,11 +1,11 @@
 //! The nodes of a cluster: each key's operations go to the node that owns its slot, also while slots move.
 
 use super::address::Endpoint;
-use super::command::{Commands, Effect, Operation, Place, together};
+use super::command::{Commands, Effect, Place};
 use super::deadline::Deadline;
 use super::error::{Failure, Lost, granted, server_error};
 use super::handshake::Handshake;
-use super::io::{Io, Turns, all};
+use super::io::{Io, Turns};
 use super::node::{Node, Request, Settings};
 use super::slots::{Map, Redirect, ranges, slot_of};
 use memo_core::BoxFuture;
@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How often a request is sent on: the map may be old, its correction too, and the slot on its way.
-const MOST_REDIRECTS: u32 = 8;
+pub(super) const MOST_REDIRECTS: u32 = 8;
 
-/// Until a slot that is moving, or a cluster that elects a master, is asked again.
-const PAUSE: Duration = Duration::from_millis(10);
+/// Until a cluster that elects a master is asked again.
+pub(super) const PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) struct Cluster {
     settings: Arc<Settings>,
@@ -56,8 +56,7 @@ impl Cluster {
                 Err(_) => Some(Redirect::Elsewhere),
             };
             let Some(redirect) = redirect else { return result };
-            // That its keys are not together leads nowhere else, and lasts for as long as the slot has many keys.
-            redirects += u32::from(!matches!(redirect, Redirect::Again));
+            redirects += 1;
             if redirects > MOST_REDIRECTS || end.left().is_err() {
                 return result;
             }
@@ -70,7 +69,6 @@ impl Cluster {
                     request.asking = true;
                     node = self.node(to);
                 }
-                Redirect::Again => io.pause(PAUSE).await,
                 Redirect::Elsewhere => {
                     request.asking = false;
                     if self.refresh(io, Some(&node), end).await.is_err() {
@@ -88,106 +86,6 @@ impl Cluster {
                 }
             }
         }
-    }
-
-    /// Runs many operations of one request and one reply each, with one request to each node; what each gave, in order.
-    /// What fails at a node fails for each that was on its way there, and for those that were to follow.
-    pub(super) async fn scatter<T, I: Io>(
-        &self,
-        io: &I,
-        operations: &[Operation<'_, T>],
-        end: Deadline,
-    ) -> Vec<Result<T, Lost>> {
-        let mut results: Vec<Option<Result<T, Lost>>> = operations.iter().map(|_| None).collect();
-        let ended = self.scatter_into(io, operations, &mut results, end).await;
-        let missing = ended.err().unwrap_or_else(|| Failure::Nonsense.into());
-        results.into_iter().map(|result| result.unwrap_or_else(|| Err(missing.clone()))).collect()
-    }
-
-    async fn scatter_into<T, I: Io>(
-        &self,
-        io: &I,
-        operations: &[Operation<'_, T>],
-        results: &mut [Option<Result<T, Lost>>],
-        end: Deadline,
-    ) -> Result<(), Lost> {
-        let mut left: Vec<usize> = (0..operations.len()).collect();
-        // Twice to each node in one go; those that are on the move after that go one by one.
-        for _ in 0..2 {
-            let groups = self.groups(io, operations, &left, end).await?;
-            let exchanges = groups.iter().map(|(node, group)| self.send_group(io, node, operations, group, end));
-            let mut refresh = None;
-            let mut refused = Vec::new();
-            for ((node, group), replies) in groups.iter().zip(all(exchanges).await) {
-                let replies = match replies {
-                    Ok(replies) => replies,
-                    Err(lost) if group.iter().all(|each| lost.is_repeatable(operations[*each].effect)) => {
-                        refresh = Some((node, Some(lost)));
-                        refused.extend(group);
-                        continue;
-                    }
-                    Err(lost) => {
-                        for each in group {
-                            results[*each] = Some(Err(lost.clone()));
-                        }
-                        continue;
-                    }
-                };
-                for (each, reply) in group.iter().zip(replies) {
-                    let reply = [reply];
-                    if server_error(&reply).is_some_and(|error| Redirect::read(error, &node.endpoint).is_some()) {
-                        refresh = refresh.or(Some((node, None)));
-                        refused.push(*each);
-                    } else {
-                        let result = operations[*each].understand(reply.into());
-                        results[*each] = Some(result.map_err(|failure| Lost::new(failure, true, node)));
-                    }
-                }
-            }
-            left = refused;
-            let Some((node, lost)) = refresh else { break };
-            if let (Err(_), Some(lost)) = (self.refresh(io, Some(node), end).await, lost) {
-                return Err(lost);
-            }
-        }
-        for each in left {
-            let operation = &operations[each];
-            let request = Request { commands: &operation.commands, effect: operation.effect, asking: false };
-            let replies = self.send(io, operation.place, request, end).await?;
-            results[each] = Some(operation.understand(replies).map_err(Lost::from));
-        }
-        Ok(())
-    }
-
-    /// Which of the operations go to which node.
-    async fn groups<T, I: Io>(
-        &self,
-        io: &I,
-        operations: &[Operation<'_, T>],
-        which: &[usize],
-        end: Deadline,
-    ) -> Result<Vec<(Arc<Node>, Vec<usize>)>, Lost> {
-        let mut groups: Vec<(Arc<Node>, Vec<usize>)> = Vec::new();
-        for each in which {
-            let node = self.find(io, operations[*each].place, end).await?;
-            match groups.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &node)) {
-                Some((_, group)) => group.push(*each),
-                None => groups.push((node, vec![*each])),
-            }
-        }
-        Ok(groups)
-    }
-
-    async fn send_group<T, I: Io>(
-        &self,
-        io: &I,
-        node: &Node,
-        operations: &[Operation<'_, T>],
-        group: &[usize],
-        end: Deadline,
-    ) -> Result<Vec<Value>, Lost> {
-        let (commands, effect) = together(group.iter().map(|each| &operations[*each])).map_err(Failure::from)?;
-        io.exchange(node, Request { commands: &commands, effect, asking: false }, end).await
     }
 
     /// The node for a place, as far as the map tells. Asks for the map where it has none.
@@ -241,7 +139,7 @@ impl Cluster {
 
     /// Asks for the map. Whoever finds another asking takes what that one finds. Boxed, since it is seldom needed and
     /// would make each operation's future larger.
-    fn refresh<'a, I: Io>(
+    pub(super) fn refresh<'a, I: Io>(
         &'a self,
         io: &'a I,
         failed: Option<&'a Arc<Node>>,
@@ -297,7 +195,7 @@ impl Cluster {
     }
 
     /// The node of this address.
-    fn node(&self, endpoint: Endpoint) -> Arc<Node> {
+    pub(super) fn node(&self, endpoint: Endpoint) -> Arc<Node> {
         if let Some(node) = self.map.read().nodes().iter().find(|node| node.endpoint == endpoint) {
             return Arc::clone(node);
         }
@@ -306,7 +204,7 @@ impl Cluster {
     }
 
     /// A node said that a slot is another's.
-    fn moved(&self, slot: u16, to: Endpoint) -> Arc<Node> {
+    pub(super) fn moved(&self, slot: u16, to: Endpoint) -> Arc<Node> {
         let mut map = self.map.write();
         let map = Arc::make_mut(&mut *map);
         let node = map.node(to, |endpoint| self.new_node(endpoint));

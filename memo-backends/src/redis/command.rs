@@ -1,6 +1,7 @@
 //! The commands behind each operation and what their replies mean. No I/O here: the blocking and the async client
 //! send the same operations.
 
+use super::apart::Token;
 use super::error::{Doing, Failure, Object, granted};
 use crate::common::whole_millis;
 use memo_core::{Found, TimeToLive, Want, is_reserved};
@@ -75,13 +76,18 @@ pub(super) struct Operation<'a, T> {
 /// The replies are none that the command has.
 pub(super) struct Nonsense;
 
-/// Operations of one command each as one request, with the greatest of their effects.
+/// Operations of one command each as one request, with the greatest of their effects. With `asking`, each has the command
+/// before it that has a node serve it from a slot that is on its way there, and that has a reply of its own.
 pub(super) fn together<'a, T: 'a>(
     operations: impl ExactSizeIterator<Item = &'a Operation<'a, T>>,
+    asking: bool,
 ) -> Result<(Commands, Effect), Nonsense> {
-    let (mut pipeline, mut effect) = (Pipeline::with_capacity(operations.len()), Effect::Read);
+    let (mut pipeline, mut effect) = (Pipeline::with_capacity(operations.len() << u32::from(asking)), Effect::Read);
     for operation in operations {
         effect = effect.max(operation.effect);
+        if asking {
+            pipeline.add_command(redis::cmd("ASKING"));
+        }
         match &operation.commands {
             Commands::One(command) => pipeline.add_command(command.clone()),
             Commands::Many(_) => return Err(Nonsense),
@@ -152,6 +158,11 @@ pub(super) fn bytes(value: Value) -> Result<Option<Vec<u8>>, Nonsense> {
     }
 }
 
+/// A value, unless there is none yet: see [`Token`].
+fn value(reply: Value) -> Result<Option<Vec<u8>>, Nonsense> {
+    Ok(bytes(reply)?.filter(|bytes| !Token::is_one(bytes)))
+}
+
 pub(super) fn only(mut replies: Vec<Value>) -> Result<Value, Nonsense> {
     if replies.len() == 1 { replies.pop().ok_or(Nonsense) } else { Err(Nonsense) }
 }
@@ -185,7 +196,7 @@ pub(super) fn get(key: &str) -> Operation<'_, Option<Vec<u8>>> {
         place: Place::OwnerOf(key),
         commands: Commands::One(get_command(key)),
         effect: Effect::Read,
-        parse: |replies| bytes(only(replies)?),
+        parse: |replies| value(only(replies)?),
     }
 }
 
@@ -200,7 +211,7 @@ pub(super) fn read(key: &str, want: Want) -> Operation<'_, Option<Found<Vec<u8>>
             commands: Commands::One(get_command(key)),
             effect: Effect::Read,
             parse: |replies| {
-                let found = bytes(only(replies)?)?;
+                let found = value(only(replies)?)?;
                 Ok(found.map(|bytes| Found { bytes, time_to_live: TimeToLive::Unknown }))
             },
         },
@@ -216,7 +227,7 @@ pub(super) fn read(key: &str, want: Want) -> Operation<'_, Option<Found<Vec<u8>>
                     ..0 => TimeToLive::Forever,
                     left => TimeToLive::Left(Duration::from_millis(left.unsigned_abs())),
                 };
-                Ok(bytes(found)?.map(|bytes| Found { bytes, time_to_live }))
+                Ok(value(found)?.map(|bytes| Found { bytes, time_to_live }))
             },
         },
     }
@@ -265,7 +276,7 @@ pub(super) fn get_many<'a>(keys: &[&str]) -> Operation<'a, Vec<Option<Vec<u8>>>>
         place: Place::Any,
         commands: Commands::One(command("MGET", keys)),
         effect: Effect::Read,
-        parse: |replies| array(only(replies)?)?.into_iter().map(bytes).collect(),
+        parse: |replies| array(only(replies)?)?.into_iter().map(value).collect(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod abandoned;
 mod address;
+mod apart;
 mod blocking;
 mod bus;
 mod cache;
@@ -19,6 +20,8 @@ mod io;
 mod multiplexed;
 mod node;
 mod resp;
+mod scatter;
+mod script;
 mod scripts;
 mod sentinel;
 mod slots;

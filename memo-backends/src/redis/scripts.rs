@@ -1,38 +1,22 @@
-//! Scripts: what must happen in one step on the server, and how it is asked for.
+//! Scripts: what must happen in one step on the server.
 //!
 //! The numbers of invalidations are one sorted set, so that they live and die together: the member `s` is the sequence,
 //! `f` the floor, `n` and a name the record of that name. A tombstone is a key of its own in the slot of its entry, and
 //! holds the number in decimal.
 
 use super::command::{Commands, Effect, Nonsense, Operation, Place, array, bytes, millis, number, only};
-use super::error::{Doing, Failure, Lost, Object};
-use super::io::Io;
+use super::error::{Doing, Object};
+use super::script::{Run, script};
 use super::slots::{hash_tag, slot_of};
-use super::topology::Topology;
 use crate::common::MOST_NAMES;
 use memo_core::bus::Snapshot;
 use memo_core::invalidation::{Loaded, Records, Stored};
-use redis::{Cmd, ServerErrorKind, Value};
+use redis::{Cmd, Value};
 use std::borrow::Cow;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 /// The sorted set.
 const NUMBERS: &str = "memo!numbers";
-
-/// A script, and the name the server knows it by once it has run it.
-pub(super) struct Script {
-    text: &'static str,
-    hash: LazyLock<String>,
-}
-
-macro_rules! script {
-    ($(#[$doc:meta])* $name:ident, $text:literal) => {
-        $(#[$doc])*
-        static $name: Script =
-            Script { text: $text, hash: LazyLock::new(|| redis::Script::new($text).get_hash().to_owned()) };
-    };
-}
 
 script!(
     /// The next number, recorded for the names and told with them, so that no process waits for a number that was given
@@ -130,6 +114,22 @@ return 0
 );
 
 script!(
+    /// Stores in place of a token, if it is there.
+    SWAP,
+    r"
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return 0
+end
+if ARGV[3] then
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+else
+  redis.call('SET', KEYS[1], ARGV[2])
+end
+return 1
+"
+);
+
+script!(
     REMOVE_IF,
     r"
 if redis.call('GET', KEYS[1]) == ARGV[1] then
@@ -153,101 +153,6 @@ end
 return 1
 "
 );
-
-/// One run of a script.
-pub(super) struct Run<'a, T> {
-    script: &'static Script,
-    /// EVALSHA, the script's name, the number of keys, the keys, the arguments.
-    by_name: Cmd,
-    doing: Doing<'a>,
-    place: Place<'a>,
-    effect: Effect,
-    parse: fn(Vec<Value>) -> Result<T, Nonsense>,
-}
-
-impl<'a, T> Run<'a, T> {
-    /// With room for so many bytes of arguments.
-    fn new(
-        script: &'static Script,
-        keys: &[&str],
-        bytes: usize,
-        (doing, place, effect): (Doing<'a>, Place<'a>, Effect),
-        parse: fn(Vec<Value>) -> Result<T, Nonsense>,
-    ) -> Self {
-        let keys_bytes: usize = keys.iter().map(|key| key.len()).sum();
-        let mut by_name = Cmd::with_capacity(keys.len() + 8, keys_bytes + bytes + 128);
-        by_name.arg("EVALSHA").arg(&*script.hash).arg(keys.len()).arg(keys);
-        Run { script, by_name, doing, place, effect, parse }
-    }
-
-    fn operation(&self, command: Cmd) -> Operation<'a, T> {
-        let Run { doing, place, effect, parse, .. } = *self;
-        Operation { doing, place, commands: Commands::One(command), effect, parse }
-    }
-
-    /// With the text of the script: for several that go out together, where it would be late to learn that the server
-    /// does not know it.
-    pub(super) fn in_full(&self) -> Operation<'a, T> {
-        let mut command = redis::cmd("EVAL");
-        command.arg(self.script.text);
-        for argument in self.by_name.args_iter().skip(2) {
-            if let redis::Arg::Simple(bytes) = argument {
-                command.arg(bytes);
-            }
-        }
-        self.operation(command)
-    }
-
-    /// By the name of the script, and only where the server has forgotten it with its text.
-    pub(super) async fn on<I: Io>(mut self, topology: &Topology, io: &I) -> Result<T, memo_core::Error> {
-        let by_name = std::mem::take(&mut self.by_name);
-        let by_name = self.operation(by_name);
-        match topology.attempt(io, &by_name).await {
-            Err(lost) if is_unknown(&lost) => {
-                if let Commands::One(command) = by_name.commands {
-                    self.by_name = command;
-                }
-                topology.run(io, &self.in_full()).await
-            }
-            result => result.map_err(|lost| lost.into_error(&self.doing, &topology.address)),
-        }
-    }
-}
-
-/// Runs of scripts that may be repeated, each by itself, in one request to each node. By name at first, as in [`Run::on`].
-pub(super) async fn on_each<T, I: Io>(
-    mut runs: Vec<Run<'_, T>>,
-    topology: &Topology,
-    io: &I,
-) -> Vec<Result<T, memo_core::Error>> {
-    let names: Vec<Cmd> = runs.iter_mut().map(|run| std::mem::take(&mut run.by_name)).collect();
-    let by_name: Vec<_> = runs.iter().zip(names).map(|(run, name)| run.operation(name)).collect();
-    let mut results = topology.attempt_all(io, &by_name).await;
-    if let Some(first) = results.iter().position(|result| result.as_ref().is_err_and(is_unknown)) {
-        for (run, operation) in runs.iter_mut().zip(by_name) {
-            if let Commands::One(command) = operation.commands {
-                run.by_name = command;
-            }
-        }
-        // With those behind it that ran, since the server has learned the script meanwhile: one key's keep their order.
-        let again = |at: &usize| results[*at].as_ref().err().is_none_or(is_unknown);
-        let again: Vec<usize> = (first..runs.len()).filter(again).collect();
-        let in_full: Vec<_> = again.iter().map(|at| runs[*at].in_full()).collect();
-        for (at, result) in again.into_iter().zip(topology.attempt_all(io, &in_full).await) {
-            results[at] = result;
-        }
-    }
-    let failed = |(result, run): (Result<T, Lost>, &Run<'_, T>)| {
-        result.map_err(|lost| lost.into_error(&run.doing, &topology.address))
-    };
-    results.into_iter().zip(&runs).map(failed).collect()
-}
-
-/// The server does not know the script, and has done nothing.
-fn is_unknown(lost: &Lost) -> bool {
-    matches!(&lost.failure, Failure::Reported(error)
-        if error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoScript))
-}
 
 /// The key of an entry's tombstone, in the same slot as the entry's: both have the same `{hash tag}`, or the tombstone's
 /// is the whole of the entry's key.
@@ -342,6 +247,33 @@ pub(super) fn store(Loaded { key, bytes, timeout, since }: Loaded<'_>) -> Run<'_
     });
     run.by_name.arg(bytes).arg(since).arg(timeout.map(millis));
     run
+}
+
+/// The last of the steps in [`apart`](super::apart). Twice is once: what is answered then is that another value, or none,
+/// has taken the token's place, which does not change what is there.
+pub(super) fn swap<'a>(Loaded { key, bytes, timeout, .. }: Loaded<'a>, token: &[u8]) -> Run<'a, bool> {
+    let doing = Doing { verb: "storing", object: Object::Key(key) };
+    let how = (doing, Place::OwnerOf(key), Effect::Repeatable);
+    let mut run = Run::new(&SWAP, &[key], bytes.len(), how, truth);
+    run.by_name.arg(token).arg(bytes).arg(timeout.map(millis));
+    run
+}
+
+/// The number of an entry's tombstone, 0 if there is none.
+pub(super) fn tombstone_of(key: &str) -> Operation<'_, u64> {
+    let mut get = redis::cmd("GET");
+    get.arg(tombstone_key(key));
+    Operation {
+        doing: Doing { verb: "storing", object: Object::Key(key) },
+        place: Place::OwnerOf(key),
+        commands: Commands::One(get),
+        effect: Effect::Read,
+        parse: |replies| {
+            let found = bytes(only(replies)?)?;
+            // As in the scripts.
+            Ok(found.and_then(|found| std::str::from_utf8(&found).ok()?.parse().ok()).unwrap_or(0))
+        },
+    }
 }
 
 pub(super) fn remove_if<'a>(key: &'a str, bytes: &[u8]) -> Run<'a, bool> {

@@ -161,14 +161,13 @@ pub(super) enum Redirect {
     Moved { slot: u16, to: Endpoint },
     /// The slot is moving; this key, if there is one, is at the node that takes it over.
     Ask { to: Endpoint },
-    /// Some of the keys are here and some there; in a moment they will be together.
-    Again,
     /// The node can't serve now; another may have taken over.
     Elsewhere,
 }
 
 impl Redirect {
-    /// The redirect in an error that came from the node at `from`. The commands were not run then.
+    /// The redirect in an error that came from the node at `from`. The commands were not run then. TRYAGAIN is none: it leads
+    /// nowhere, for as long as the slot is on its way.
     pub(super) fn read(error: &ServerError, from: &Endpoint) -> Option<Redirect> {
         let to = || {
             let mut words = error.details()?.split_ascii_whitespace();
@@ -179,7 +178,6 @@ impl Redirect {
         match error.kind()? {
             ServerErrorKind::Moved => to().map(|(slot, to)| Redirect::Moved { slot, to }),
             ServerErrorKind::Ask => to().map(|(_, to)| Redirect::Ask { to }),
-            ServerErrorKind::TryAgain => Some(Redirect::Again),
             ServerErrorKind::ClusterDown
             | ServerErrorKind::MasterDown
             | ServerErrorKind::ReadOnly
@@ -224,9 +222,8 @@ mod tests {
             assert!(matches!(read(text), Some(Redirect::Moved { slot: 3999, to: read }) if read == to), "{text}");
         }
         assert!(matches!(read("ASK 3999 h:6381"), Some(Redirect::Ask { to }) if to == endpoint("h", 6381)));
-        assert!(matches!(read("TRYAGAIN x"), Some(Redirect::Again)));
         assert!(matches!(read("CLUSTERDOWN x"), Some(Redirect::Elsewhere)));
-        for other in ["MOVED", "MOVED x", "MOVED 1 nowhere", "ERR MOVED 1 h:1", "OOM x"] {
+        for other in ["MOVED", "MOVED x", "MOVED 1 nowhere", "ERR MOVED 1 h:1", "OOM x", "TRYAGAIN x"] {
             assert!(read(other).is_none(), "{other}");
         }
     }

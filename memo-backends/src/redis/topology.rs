@@ -81,26 +81,36 @@ impl Topology {
     }
 
     /// The moment by which an operation that begins now has ended, whatever it has to do.
-    fn end(&self) -> Deadline {
+    pub(super) fn end(&self) -> Deadline {
         Deadline::after(self.settings.connect_timeout.saturating_add(self.settings.operation_timeout))
     }
 
     /// Runs an operation where it belongs, and says what its replies mean.
     pub(super) async fn run<T, I: Io>(&self, io: &I, operation: &Operation<'_, T>) -> Result<T, Error> {
-        let result = self.attempt(io, operation).await;
+        let result = self.attempt(io, operation, self.end()).await;
         result.map_err(|lost| lost.into_error(&operation.doing, &self.address))
     }
 
     /// As [`run`](Topology::run), for who can do something about a failure. A refusal is the operation's failure.
-    pub(super) async fn attempt<T, I: Io>(&self, io: &I, operation: &Operation<'_, T>) -> Result<T, Lost> {
+    pub(super) async fn attempt<T, I: Io>(
+        &self,
+        io: &I,
+        operation: &Operation<'_, T>,
+        end: Deadline,
+    ) -> Result<T, Lost> {
         let request = Request { commands: &operation.commands, effect: operation.effect, asking: false };
-        let replies = self.send(io, operation.place, request).await?;
+        let replies = self.send(io, operation.place, request, end).await?;
         Ok(operation.understand(replies)?)
     }
 
     /// Sends a request where it belongs; its replies, a refusal among them.
-    async fn send<I: Io>(&self, io: &I, place: Place<'_>, request: Request<'_>) -> Result<Vec<Value>, Lost> {
-        let end = self.end();
+    async fn send<I: Io>(
+        &self,
+        io: &I,
+        place: Place<'_>,
+        request: Request<'_>,
+        end: Deadline,
+    ) -> Result<Vec<Value>, Lost> {
         match &self.servers {
             Servers::Single(node) => io.exchange(node, request, end).await,
             Servers::Sentinel(sentinels) => sentinels.send(io, request, end).await,
@@ -113,18 +123,23 @@ impl Topology {
     pub(super) async fn run_all<T, I: Io>(&self, io: &I, operations: &[Operation<'_, T>]) -> Result<Vec<T>, Error> {
         let Some(first) = operations.first() else { return Ok(Vec::new()) };
         let doing = first.doing.of_many(operations.len());
-        let results = self.attempt_all(io, operations).await.into_iter().collect::<Result<_, _>>();
+        let results = self.attempt_all(io, operations, self.end()).await.into_iter().collect::<Result<_, _>>();
         results.map_err(|lost| lost.into_error(&doing, &self.address))
     }
 
     /// As [`run_all`](Topology::run_all), for who can do something about each failure.
-    pub(super) async fn attempt_all<T, I: Io>(&self, io: &I, operations: &[Operation<'_, T>]) -> Vec<Result<T, Lost>> {
+    pub(super) async fn attempt_all<T, I: Io>(
+        &self,
+        io: &I,
+        operations: &[Operation<'_, T>],
+        end: Deadline,
+    ) -> Vec<Result<T, Lost>> {
         if let Servers::Cluster(cluster) = &self.servers {
-            return cluster.scatter(io, operations, self.end()).await;
+            return cluster.scatter(io, operations, end).await;
         }
         let sent = async {
-            let (commands, effect) = together(operations.iter()).map_err(Failure::from)?;
-            self.send(io, Place::Any, Request { commands: &commands, effect, asking: false }).await
+            let (commands, effect) = together(operations.iter(), false).map_err(Failure::from)?;
+            self.send(io, Place::Any, Request { commands: &commands, effect, asking: false }, end).await
         };
         match sent.await {
             Ok(replies) => {

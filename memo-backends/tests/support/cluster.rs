@@ -105,11 +105,16 @@ impl TestCluster {
         admin(&self.nodes[node])
     }
 
-    /// How often a node refused a command with this word since its start.
-    pub(crate) fn refusals(&self, node: usize, word: &str) -> u64 {
-        let stats: String = redis::cmd("INFO").arg("errorstats").query(&mut self.admin(node)).unwrap();
-        let count = stats.lines().find_map(|line| line.strip_prefix(&format!("errorstat_{word}:count=")));
-        count.map_or(0, |count| count.parse().unwrap())
+    /// How often a node ran a command since its start.
+    pub(crate) fn calls(&self, node: usize, command: &str) -> u64 {
+        let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut self.admin(node)).unwrap();
+        let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+        line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
+    }
+
+    /// How often all nodes did.
+    pub(crate) fn all_calls(&self, command: &str) -> u64 {
+        (0..self.nodes.len()).map(|node| self.calls(node, command)).sum()
     }
 
     fn id(&self, node: usize) -> String {
