@@ -1,6 +1,7 @@
 //! A call's door to the shared level, or its absence.
 
 use super::evictions::Evictions;
+use super::flight::Flight;
 use super::function::Function;
 use super::io::Io;
 use super::note::Facts;
@@ -8,10 +9,12 @@ use crate::Error;
 use crate::explain::SharedState;
 use crate::invalidations::Name;
 use crate::local::Gone;
+use crate::outcome::Outcome;
 use crate::tags::Tags;
 #[cfg(feature = "shared")]
 use crate::{key::Key, shared::link::Linked};
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What one call needs of the shared level. A function without `cache =` has [`NoDoor`], and nothing of the shared
@@ -122,6 +125,29 @@ pub struct Shared<V> {
     pub(crate) age: Duration,
     /// How long it stays fresh; `None` without a timeout.
     pub(crate) left: Option<Duration>,
+}
+
+/// Waits until loads have stopped writing under the key of this door, or one of the same cache. `false`: some have not, and
+/// what they write is refused or dropped if the key is invalidated now.
+pub(super) async fn stored<I: Io, O: Outcome, D: Door<O::Value>>(
+    door: &D,
+    loads: Vec<Arc<Flight>>,
+) -> Result<bool, Error> {
+    if loads.is_empty() {
+        return Ok(true);
+    }
+    // The mark of a guard is added, on no condition.
+    I::stored(loads, !O::ONCE && refuses_old::<O::Value, D>(door)).await
+}
+
+#[cfg(feature = "shared")]
+fn refuses_old<V, D: Door<V>>(door: &D) -> bool {
+    door.place().is_some_and(|(linked, _)| linked.cache.capabilities().conditional)
+}
+
+#[cfg(not(feature = "shared"))]
+fn refuses_old<V, D: Door<V>>(_door: &D) -> bool {
+    false
 }
 
 /// Makes the door of a call from the borrowed arguments, before anything is awaited.

@@ -58,8 +58,9 @@ pub(super) mod sealed {
         /// Waits for a load to end; `None` if that would be for ever.
         fn ended(flight: &Arc<Flight>) -> impl Future<Output = Option<Ending>> + Send;
 
-        /// Waits until loads have stopped writing to the shared level.
-        fn stored(loads: Vec<Arc<Flight>>) -> impl Future<Output = Result<(), Error>> + Send;
+        /// Waits until loads have stopped writing to the shared level. Where that `refuses` what is older than an
+        /// invalidation, a thread does not wait for tasks, which may need it to go on: `false` if one of them writes.
+        fn stored(loads: Vec<Arc<Flight>>, refuses: bool) -> impl Future<Output = Result<bool, Error>> + Send;
     }
 }
 
@@ -71,14 +72,19 @@ impl sealed::Wait for Blocking {
         waits::wait(flight)
     }
 
-    async fn stored(loads: Vec<Arc<Flight>>) -> Result<(), Error> {
+    async fn stored(loads: Vec<Arc<Flight>>, refuses: bool) -> Result<bool, Error> {
+        let mut all = true;
         for load in loads {
-            if !load.wait_stored(STORE_WAIT) {
-                return Err(Error::new(ErrorKind::Timeout, "waiting for a load to stop storing")
-                    .advise("the backend holds up a write for longer than any timeout; invalidate again"));
+            if refuses && load.by_task {
+                all &= load.wait_stored(Duration::ZERO);
+            } else if !load.wait_stored(STORE_WAIT) {
+                return Err(Error::new(ErrorKind::Timeout, "waiting for a load to stop storing").advise(
+                    "the backend holds up a write for longer than any timeout, or this thread drives the task that \
+                     writes; invalidate again",
+                ));
             }
         }
-        Ok(())
+        Ok(all)
     }
 }
 
@@ -90,10 +96,10 @@ impl sealed::Wait for Tasks {
         waits::wait_async(flight).await
     }
 
-    async fn stored(loads: Vec<Arc<Flight>>) -> Result<(), Error> {
+    async fn stored(loads: Vec<Arc<Flight>>, _refuses: bool) -> Result<bool, Error> {
         for load in loads {
             load.wait_stored_async().await;
         }
-        Ok(())
+        Ok(true)
     }
 }

@@ -5,7 +5,7 @@
 //! A run that fails, panics or is dropped takes its mark back before its load ends, so that a follower can claim it.
 
 use super::call::MemoKey;
-use super::door::{Door, Fetched, Shared};
+use super::door::{self, Door, Fetched, Shared};
 use super::guard::{Asked, Guard, StopStoring};
 use super::io::{Blocking, Io, ready};
 use super::keep::Fresh;
@@ -67,7 +67,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         let lineage = self.lineage();
         let (Some(flight), Some(mark)) = (&self.flight, O::mark(random::number())) else { return Ok(true) };
         let bytes = self.door.encode(&mark, timeout, &lineage)?;
-        I::stored(self.memo.flights.supersede(flight)).await?;
+        door::stored::<I, O, D>(&self.door, self.memo.flights.supersede(flight)).await?;
         if !flight.start_storing() {
             return Ok(true);
         }

@@ -4,7 +4,7 @@ use super::Memo;
 use super::call::{MemoKey, lead};
 use super::cell::Instance;
 use super::context;
-use super::door::{Door, Fetched, MakeDoor};
+use super::door::{self, Door, Fetched, MakeDoor};
 use super::function::Function;
 use super::io::Io;
 use super::keep::Keep;
@@ -57,7 +57,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Operation<O, K, D> {
     pub async fn invalidate<I: Io>(self) -> Result<bool, Error> {
         self.function.count(Count::Invalidations);
         let (was_local, storing) = self.memo.drop_entry(&self.key);
-        let waited = I::stored(storing).await;
+        let waited = door::stored::<I, O, D>(&self.door, storing).await;
         let removed = self.door.invalidate::<I>().await;
         drop(self.memo.drop_entry(&self.key));
         if let Err(error) = &removed {
@@ -152,14 +152,16 @@ pub fn invalidate_all_local(function: &'static Function) {
 pub async fn invalidate_all<I: Io>(function: &'static Function, owner: Option<&'static str>) -> Result<(), Error> {
     function.count(Count::Invalidations);
     let storing = function.reached().iter().flat_map(|memo| memo.drop_all()).collect();
-    let waited = I::stored(storing).await;
+    // What is older than the number that is recorded now is void, whenever it is written.
+    let waited = I::stored(storing, true).await;
     let cleared = crate::shared::level::clear::<I>(function, owner).await;
     // A load that began meanwhile may have fetched what is gone now.
     function.reached().iter().for_each(|memo| drop(memo.drop_all()));
     if let Err(error) = &cleared {
         function.report(error);
     }
-    waited.and(cleared)
+    waited?;
+    cleared
 }
 
 /// [`put`] without a shared level, which can't fail but for a timeout of zero; that is reported where it is stored.

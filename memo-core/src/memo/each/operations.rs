@@ -6,7 +6,7 @@ use crate::lookup::Part;
 use crate::memo::call::{MemoKey, lead};
 use crate::memo::cell::Instance;
 use crate::memo::context;
-use crate::memo::door::MakeDoor;
+use crate::memo::door::{self, MakeDoor};
 use crate::memo::function::Function;
 use crate::memo::guard::{Brought, begin_all, store_all};
 use crate::memo::io::Io;
@@ -62,7 +62,7 @@ impl<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> Operations<W, K, D> {
             was_local |= was_fresh;
             storing.extend(loads);
         }
-        let waited = I::stored(storing).await;
+        let waited = door::stored::<I, W, D>(&first.door, storing).await;
         let removed = D::invalidate_many::<I>(&self.doors()).await;
         self.each.iter().for_each(|one| drop(one.memo.drop_entry(&one.key)));
         if let Err(error) = &removed {

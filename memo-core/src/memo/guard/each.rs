@@ -8,9 +8,9 @@ use crate::local::Entry;
 use crate::memo::Origin;
 use crate::memo::call::MemoKey;
 use crate::memo::context;
-use crate::memo::door::Lineage;
+use crate::memo::door::{self, Lineage};
 use crate::memo::each::{Doors, ValueToStore};
-use crate::memo::flight::{Ending, Flight};
+use crate::memo::flight::Ending;
 use crate::memo::io::Io;
 use crate::memo::keep::Keep;
 use crate::outcome::Outcome;
@@ -139,20 +139,27 @@ where
     K: MemoKey,
     D: Doors<O::Value>,
 {
-    let older: Vec<Arc<Flight>> = loads
-        .iter()
-        .filter(|load| load.keep.0.is_some() || load.replaces_nothing())
-        .filter_map(|load| Some(load.guard.memo.flights.supersede(load.guard.flight.as_ref()?)))
-        .flatten()
-        .collect();
-    I::stored(older).await?;
-    let dropped: Vec<&D> = loads.iter().filter(|load| load.replaces_nothing()).map(|load| &load.guard.door).collect();
-    let outcome = match dropped.is_empty() {
+    let mut dropped: Vec<usize> = Vec::new();
+    for (at, load) in loads.iter().enumerate() {
+        let Some(flight) = load.guard.flight.as_ref() else { continue };
+        if load.keep.0.is_some() || load.replaces_nothing() {
+            let older = load.guard.memo.flights.supersede(flight);
+            // One that goes on writing must not come after this one, so neither of them stays.
+            if !door::stored::<I, O, D>(&load.guard.door, older).await? || load.replaces_nothing() {
+                dropped.push(at);
+            }
+        }
+    }
+    let gone: Vec<&D> = dropped.iter().map(|at| &loads[*at].guard.door).collect();
+    let outcome = match gone.is_empty() {
         true => Ok(()),
-        false => D::invalidate_many::<I>(&dropped).await.map(drop),
+        false => D::invalidate_many::<I>(&gone).await.map(drop),
     };
     let (mut values, mut places, mut announced) = (Vec::new(), Vec::new(), Vec::new());
     for (at, load) in loads.iter().enumerate().filter(|(_, load)| load.guard.asked != Asked::Failed) {
+        if dropped.binary_search(&at).is_ok() {
+            continue;
+        }
         let (Ok(timeout), Some(flight)) = (load.timeout(), &load.guard.flight) else { continue };
         if !flight.start_storing() {
             continue;

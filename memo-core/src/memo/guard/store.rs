@@ -5,7 +5,7 @@ use crate::Error;
 use crate::clock::{self, Tick};
 use crate::local::Entry;
 use crate::memo::call::MemoKey;
-use crate::memo::door::{Door, Lineage};
+use crate::memo::door::{self, Door, Lineage};
 use crate::memo::flight::Flight;
 use crate::memo::io::Io;
 use crate::memo::keep::Fresh;
@@ -18,10 +18,11 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     /// fetched the shared one.
     pub(in crate::memo) async fn forget<I: Io>(&self) -> Result<(), Error> {
         let Some(flight) = &self.flight else { return Ok(()) };
-        let mut removed = I::stored(self.memo.flights.supersede(flight)).await;
-        if removed.is_ok() {
-            removed = self.door.invalidate::<I>().await.map(drop);
-        }
+        let waited = door::stored::<I, O, D>(&self.door, self.memo.flights.supersede(flight)).await;
+        let removed = match waited {
+            Ok(_) => self.door.invalidate::<I>().await.map(drop),
+            Err(error) => Err(error),
+        };
         self.memo.untyped().outdate(flight);
         removed.inspect_err(|error| self.report(error))
     }
@@ -93,7 +94,10 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     ) -> Result<bool, Error> {
         let lineage = self.lineage();
         let Some(flight) = &self.flight else { return Ok(true) };
-        I::stored(self.memo.flights.supersede(flight)).await?;
+        if !door::stored::<I, O, D>(&self.door, self.memo.flights.supersede(flight)).await? {
+            // An older load goes on writing. It must not come after this one, so neither of them stays.
+            return self.door.invalidate::<I>().await.map(|_| true);
+        }
         if !flight.start_storing() {
             return Ok(true);
         }
