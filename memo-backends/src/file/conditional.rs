@@ -111,7 +111,7 @@ impl FileCache {
         self.store.write(0, attempted, |txn| {
             let same = self.find(txn, key)?.is_some_and(|stored| stored.bytes == bytes);
             if same {
-                self.delete(txn, key)?;
+                self.store.opened().entries.delete(txn, key.as_bytes())?;
             }
             Ok(same)
         })

@@ -1,6 +1,8 @@
 //! What only shows inside: expired entries leave the folder, and sweeps go on where others stopped.
 
 use super::*;
+use memo_core::invalidation::Loaded;
+use memo_core::{Cache as _, Want};
 use std::error::Error;
 
 type Outcome = Result<(), Box<dyn Error>>;
