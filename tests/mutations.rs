@@ -2,8 +2,12 @@
 //! value. The same damage in every run.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+#[path = "../memo-core/tests/random/mod.rs"]
+mod random;
+
 use memokit::codec::{Bincode, Codec, Json, MessagePack, Postcard};
 use memokit::{Bucket, Cache, MemoryCache, cached};
+use random::Random;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -39,26 +43,7 @@ fn value(n: u64) -> Value {
     }
 }
 
-/// Splitmix64: the same numbers in every run.
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end.max(1) as u64).unwrap()
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[0]
-    }
-
     fn damage(&mut self, bytes: &mut Vec<u8>, other: &[u8]) {
         let at = self.below(bytes.len());
         match self.below(8) {

@@ -38,18 +38,25 @@ impl Meeting {
     }
 }
 
+/// In a tree that is a list. No id needs itself, but a list of ids may need one of another list that needs one of it.
+fn parents_of(ids: &[u32]) -> Vec<u32> {
+    ids.iter().filter_map(|id| id.checked_sub(1)).collect()
+}
+
+/// How deep these are, given how deep their parents are.
+fn below(parents: HashMap<u32, u32>, ids: &[u32]) -> HashMap<u32, u32> {
+    ids.iter().map(|id| (*id, id.checked_sub(1).map_or(0, |parent| parents[&parent] + 1))).collect()
+}
+
 #[test]
 fn loads_of_several_that_need_ids_of_each_other_end() {
     static MEETING: Meeting = Meeting::new();
 
-    /// How deep an id is in a tree that is a list. No id needs itself, but a list of ids may need one of another list that
-    /// needs one of it.
     #[cached(each = ids)]
     fn depths(ids: &[u32]) -> HashMap<u32, u32> {
         MEETING.meet();
-        let parents: Vec<u32> = ids.iter().filter_map(|id| id.checked_sub(1)).collect();
-        let above = if parents.is_empty() { HashMap::new() } else { depths(&parents) };
-        ids.iter().map(|id| (*id, id.checked_sub(1).map_or(0, |parent| above[&parent] + 1))).collect()
+        let parents = parents_of(ids);
+        below(if parents.is_empty() { HashMap::new() } else { depths(&parents) }, ids)
     }
 
     let [odd, even] = both([|| depths(&[3, 1]), || depths(&[2])]);
@@ -91,9 +98,8 @@ async fn tasks_that_need_ids_of_each_other_end() {
         while CAME.load(Ordering::SeqCst) < 2 {
             tokio::task::yield_now().await;
         }
-        let parents: Vec<u32> = ids.iter().filter_map(|id| id.checked_sub(1)).collect();
-        let above = if parents.is_empty() { HashMap::new() } else { Box::pin(depths(&parents)).await };
-        ids.iter().map(|id| (*id, id.checked_sub(1).map_or(0, |parent| above[&parent] + 1))).collect()
+        let parents = parents_of(ids);
+        below(if parents.is_empty() { HashMap::new() } else { Box::pin(depths(&parents)).await }, ids)
     }
 
     let both = async { tokio::join!(depths(&[3, 1]), depths(&[2])) };
@@ -109,9 +115,8 @@ fn so_do_loads_that_share_a_cache_but_have_no_local_level() {
     #[cached(each = ids, cache = "default", local = false)]
     fn depths(ids: &[u32]) -> HashMap<u32, u32> {
         MEETING.meet();
-        let parents: Vec<u32> = ids.iter().filter_map(|id| id.checked_sub(1)).collect();
-        let above = if parents.is_empty() { HashMap::new() } else { depths(&parents) };
-        ids.iter().map(|id| (*id, id.checked_sub(1).map_or(0, |parent| above[&parent] + 1))).collect()
+        let parents = parents_of(ids);
+        below(if parents.is_empty() { HashMap::new() } else { depths(&parents) }, ids)
     }
 
     let [odd, even] = both([|| depths(&[3, 1]), || depths(&[2])]);

@@ -3,8 +3,11 @@
 #![cfg(all(feature = "json", feature = "messagepack", feature = "bincode"))]
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod random;
+
 use memo_core::codec::{Bincode, Codec, Json, MessagePack, Postcard};
 use memo_core::entry::{Header, read, schema_of, write};
+use random::Random;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -24,27 +27,6 @@ enum Value {
     List(Vec<Value>),
     Table(BTreeMap<String, Value>),
     Record { id: u16, name: String, bytes: Vec<u8> },
-}
-
-/// Splitmix64: the same numbers in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end.max(1) as u64).unwrap()
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[0]
-    }
 }
 
 fn value(random: &mut Random, depth: u32) -> Value {

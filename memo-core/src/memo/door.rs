@@ -127,6 +127,90 @@ pub struct Shared<V> {
     pub(crate) left: Option<Duration>,
 }
 
+/// What a door around another one, its field `door`, hands on as it is: all that is about the shared level.
+macro_rules! forward_to_door {
+    ($value:ident) => {
+        fn fetch<I: $crate::memo::io::Io>(
+            &self,
+            function: &'static $crate::memo::function::Function,
+        ) -> impl ::std::future::Future<Output = $crate::memo::door::Fetched<$value>> + Send {
+            self.door.fetch::<I>(function)
+        }
+
+        fn since<I: $crate::memo::io::Io>(&self) -> impl ::std::future::Future<Output = u64> + Send {
+            self.door.since::<I>()
+        }
+
+        fn store<I: $crate::memo::io::Io>(
+            &self,
+            value: &$value,
+            timeout: Option<::std::time::Duration>,
+            cost: ::std::time::Duration,
+            lineage: &$crate::memo::door::Lineage,
+        ) -> impl ::std::future::Future<Output = Result<bool, $crate::Error>> + Send {
+            self.door.store::<I>(value, timeout, cost, lineage)
+        }
+
+        fn encode(
+            &self,
+            value: &$value,
+            timeout: Option<::std::time::Duration>,
+            lineage: &$crate::memo::door::Lineage,
+        ) -> Result<Vec<u8>, $crate::Error> {
+            self.door.encode(value, timeout, lineage)
+        }
+
+        fn add<I: $crate::memo::io::Io>(
+            &self,
+            bytes: &[u8],
+            timeout: Option<::std::time::Duration>,
+        ) -> impl ::std::future::Future<Output = Result<bool, $crate::Error>> + Send {
+            self.door.add::<I>(bytes, timeout)
+        }
+
+        fn remove_if<I: $crate::memo::io::Io>(
+            &self,
+            bytes: &[u8],
+        ) -> impl ::std::future::Future<Output = Result<(), $crate::Error>> + Send {
+            self.door.remove_if::<I>(bytes)
+        }
+
+        fn remove<I: $crate::memo::io::Io>(
+            &self,
+        ) -> impl ::std::future::Future<Output = Result<bool, $crate::Error>> + Send {
+            self.door.remove::<I>()
+        }
+
+        fn invalidate<I: $crate::memo::io::Io>(
+            &self,
+        ) -> impl ::std::future::Future<Output = Result<bool, $crate::Error>> + Send {
+            self.door.invalidate::<I>()
+        }
+
+        fn explain<I: $crate::memo::io::Io>(
+            &self,
+            is_valid: impl Fn(&$value) -> bool + Send,
+        ) -> impl ::std::future::Future<Output = $crate::explain::SharedState> + Send {
+            self.door.explain::<I>(is_valid)
+        }
+
+        #[cfg(feature = "shared")]
+        fn key(&self) -> Option<&$crate::key::Key> {
+            self.door.key()
+        }
+
+        #[cfg(feature = "shared")]
+        fn place(&self) -> Option<(&$crate::shared::link::Linked, &$crate::key::Key)> {
+            self.door.place()
+        }
+
+        fn names(&self) -> Option<[$crate::invalidations::Name; 3]> {
+            self.door.names()
+        }
+    };
+}
+pub(super) use forward_to_door;
+
 /// Waits until loads have stopped writing under the key of this door, or one of the same cache. `false`: some have not, and
 /// what they write is refused or dropped if the key is invalidated now.
 pub(super) async fn stored<I: Io, O: Outcome, D: Door<O::Value>>(

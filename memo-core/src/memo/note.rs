@@ -4,19 +4,16 @@
 //! notes what happened, and the generated code tells the hook. Notes go along with the call's door, which every step of
 //! it has at hand; a function without hooks has a plain door, whose notes compile to nothing.
 
-use super::door::{Door, Fetched, Lineage, LocalOnly, MakeDoor};
+use super::door::{Door, LocalOnly, MakeDoor, forward_to_door};
 use super::evictions::{Evictions, Hears, Left, times};
 use super::function::Function;
-use super::io::Io;
 use crate::Error;
 use crate::clock::Tick;
 use crate::events::{CallInfo, Level};
-use crate::explain::SharedState;
-use crate::invalidations::Name;
 use crate::local::Gone;
 use crate::tags::Tags;
 #[cfg(feature = "shared")]
-use crate::{events::KeyOf, key::Key, shared::link::Linked};
+use crate::{events::KeyOf, key::Key};
 use parking_lot::Mutex;
 use std::any::Any;
 use std::time::Duration;
@@ -212,61 +209,7 @@ impl<'n, P, V, M: MakeDoor<P, V>> MakeDoor<P, V> for Noted<'n, M> {
 impl<V, D: Door<V>> Door<V> for Noted<'_, D> {
     const SHARED: bool = D::SHARED;
 
-    fn fetch<I: Io>(&self, function: &'static Function) -> impl Future<Output = Fetched<V>> + Send {
-        self.door.fetch::<I>(function)
-    }
-
-    fn since<I: Io>(&self) -> impl Future<Output = u64> + Send {
-        self.door.since::<I>()
-    }
-
-    fn store<I: Io>(
-        &self,
-        value: &V,
-        timeout: Option<Duration>,
-        cost: Duration,
-        lineage: &Lineage,
-    ) -> impl Future<Output = Result<bool, Error>> + Send {
-        self.door.store::<I>(value, timeout, cost, lineage)
-    }
-
-    fn encode(&self, value: &V, timeout: Option<Duration>, lineage: &Lineage) -> Result<Vec<u8>, Error> {
-        self.door.encode(value, timeout, lineage)
-    }
-
-    fn add<I: Io>(&self, bytes: &[u8], timeout: Option<Duration>) -> impl Future<Output = Result<bool, Error>> + Send {
-        self.door.add::<I>(bytes, timeout)
-    }
-
-    fn remove_if<I: Io>(&self, bytes: &[u8]) -> impl Future<Output = Result<(), Error>> + Send {
-        self.door.remove_if::<I>(bytes)
-    }
-
-    fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send {
-        self.door.remove::<I>()
-    }
-
-    fn invalidate<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send {
-        self.door.invalidate::<I>()
-    }
-
-    fn explain<I: Io>(&self, is_valid: impl Fn(&V) -> bool + Send) -> impl Future<Output = SharedState> + Send {
-        self.door.explain::<I>(is_valid)
-    }
-
-    #[cfg(feature = "shared")]
-    fn key(&self) -> Option<&Key> {
-        self.door.key()
-    }
-
-    #[cfg(feature = "shared")]
-    fn place(&self) -> Option<(&Linked, &Key)> {
-        self.door.place()
-    }
-
-    fn names(&self) -> Option<[Name; 3]> {
-        self.door.names()
-    }
+    forward_to_door!(V);
 
     fn add_tags(&self, tags: &mut Tags) {
         self.door.add_tags(tags);

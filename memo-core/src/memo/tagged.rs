@@ -1,19 +1,14 @@
 //! `tags = […]`: a call's door with the tags that follow from its arguments.
 
-use super::door::{Door, Fetched, Lineage, MakeDoor, Shared};
+use super::door::{Door, MakeDoor, Shared, forward_to_door};
 use super::each::{Doors, ValueToStore};
 use super::evictions::Evictions;
 use super::function::Function;
 use super::io::Io;
 use super::note::{Facts, Notes};
 use crate::Error;
-use crate::explain::SharedState;
-use crate::invalidations::Name;
 use crate::local::Gone;
 use crate::tags::Tags;
-#[cfg(feature = "shared")]
-use crate::{key::Key, shared::link::Linked};
-use std::future::Future;
 use std::time::Duration;
 
 /// A door that has tags, and what makes one: then `T` is a closure that asks the attribute's expressions. They are asked
@@ -61,61 +56,7 @@ impl<T: Fn(Tags) -> Tags, D: Notes> Notes for Tagged<T, D> {
 impl<V, D: Door<V>> Door<V> for Tagged<Tags, D> {
     const SHARED: bool = D::SHARED;
 
-    fn fetch<I: Io>(&self, function: &'static Function) -> impl Future<Output = Fetched<V>> + Send {
-        self.door.fetch::<I>(function)
-    }
-
-    fn since<I: Io>(&self) -> impl Future<Output = u64> + Send {
-        self.door.since::<I>()
-    }
-
-    fn store<I: Io>(
-        &self,
-        value: &V,
-        timeout: Option<Duration>,
-        cost: Duration,
-        lineage: &Lineage,
-    ) -> impl Future<Output = Result<bool, Error>> + Send {
-        self.door.store::<I>(value, timeout, cost, lineage)
-    }
-
-    fn encode(&self, value: &V, timeout: Option<Duration>, lineage: &Lineage) -> Result<Vec<u8>, Error> {
-        self.door.encode(value, timeout, lineage)
-    }
-
-    fn add<I: Io>(&self, bytes: &[u8], timeout: Option<Duration>) -> impl Future<Output = Result<bool, Error>> + Send {
-        self.door.add::<I>(bytes, timeout)
-    }
-
-    fn remove_if<I: Io>(&self, bytes: &[u8]) -> impl Future<Output = Result<(), Error>> + Send {
-        self.door.remove_if::<I>(bytes)
-    }
-
-    fn remove<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send {
-        self.door.remove::<I>()
-    }
-
-    fn invalidate<I: Io>(&self) -> impl Future<Output = Result<bool, Error>> + Send {
-        self.door.invalidate::<I>()
-    }
-
-    fn explain<I: Io>(&self, is_valid: impl Fn(&V) -> bool + Send) -> impl Future<Output = SharedState> + Send {
-        self.door.explain::<I>(is_valid)
-    }
-
-    #[cfg(feature = "shared")]
-    fn key(&self) -> Option<&Key> {
-        self.door.key()
-    }
-
-    #[cfg(feature = "shared")]
-    fn place(&self) -> Option<(&Linked, &Key)> {
-        self.door.place()
-    }
-
-    fn names(&self) -> Option<[Name; 3]> {
-        self.door.names()
-    }
+    forward_to_door!(V);
 
     fn add_tags(&self, tags: &mut Tags) {
         tags.extend(&self.tags);

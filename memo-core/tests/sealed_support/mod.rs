@@ -1,6 +1,11 @@
 //! A store that shows and changes what is in it, and a cache around it.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+#[path = "../random/mod.rs"]
+pub(crate) mod random;
+
+pub(crate) use random::Random;
+
 use memo_core::{Cache, Capabilities, Error, Sealed, check_key};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,26 +56,7 @@ pub(crate) fn sealed(shelf: &Arc<Shelf>) -> Sealed {
     Sealed::over(Arc::clone(shelf) as Arc<dyn Cache>)
 }
 
-/// Splitmix64: the same numbers in every run.
-pub(crate) struct Random(pub(crate) u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end.max(1) as u64).expect("below a usize")
-    }
-
-    pub(crate) fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[0]
-    }
-
     /// Words, so that there is something to compress in most.
     pub(crate) fn text(&mut self) -> String {
         let words = ["tea", "coffee", "a pot of ", "caf\u{e9}", " and ", "12.50 "];

@@ -115,6 +115,14 @@ async fn call_shared_async(function: &'static Function, store: &Store, body: imp
     }
 }
 
+/// A load of what is true when its body runs.
+fn loading(function: &'static Function, store: &Store, truth: &Arc<AtomicU32>) -> impl FnOnce() + Clone + Send + use<> {
+    let (store, truth) = (store.clone(), Arc::clone(truth));
+    move || {
+        call_shared(function, &store, || truth.load(SeqCst));
+    }
+}
+
 /// Two loads and an invalidation of both levels: afterwards neither has the old value.
 fn invalidate_both_levels(with: fn(Function) -> Function, by_task: bool) {
     explore(move || {
@@ -174,10 +182,7 @@ fn a_refresh_replaces_both_levels() {
     explore(|| {
         let function = function(|function| function);
         let (store, truth) = (Store::new(), Arc::new(AtomicU32::new(0)));
-        let (seen, theirs) = (Arc::clone(&truth), store.clone());
-        let loader = move || {
-            call_shared(function, &theirs, || seen.load(SeqCst));
-        };
+        let loader = loading(function, &store, &truth);
         let kept = store.clone();
         let refresher = move || {
             truth.store(1, SeqCst);
@@ -196,10 +201,7 @@ fn every_one_of_several_invalidations_and_refreshes_reaches_both_levels() {
     explore(|| {
         let function = function(|function| function);
         let (store, truth) = (Store::new(), Arc::new(AtomicU32::new(0)));
-        let (seen, theirs) = (Arc::clone(&truth), store.clone());
-        let loader = move || {
-            call_shared(function, &theirs, || seen.load(SeqCst));
-        };
+        let loader = loading(function, &store, &truth);
         let (seen, theirs) = (Arc::clone(&truth), store.clone());
         let refresher = move || {
             let guard = refresh(function, here(), outcome(), (Arg(&1_u8).part(), ()), theirs);
