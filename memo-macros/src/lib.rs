@@ -8,6 +8,7 @@ mod args;
 mod cfgs;
 mod check;
 mod check_each;
+mod check_options;
 mod errors;
 mod expand;
 mod fallback;

@@ -25,6 +25,7 @@ mod script;
 mod scripts;
 mod sentinel;
 mod slots;
+mod steps;
 mod stream;
 mod subscribe;
 mod tls;
