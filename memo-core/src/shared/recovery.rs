@@ -44,7 +44,14 @@ impl Recovery {
 
 fn recover(link: &Link, mut due: Tick) {
     let mut keys = usize::MAX;
+    let mut opened = link.breaker.opened();
     while is_of_use(link) {
+        let latest = link.breaker.opened();
+        if opened != latest {
+            // A caller has just asked in vain, while this thread was about to end or applied what was owed.
+            opened = latest;
+            due = clock::now().after(link.breaker.pause());
+        }
         if !has_slept_until(due) {
             continue;
         }
