@@ -2,7 +2,7 @@
 
 use super::atomic::race;
 use super::subject::Subject;
-use super::timeouts::{LONG, MEDIUM, PAST_MEDIUM, PAST_SHORT, SHORT};
+use super::timeouts::{LONG, MEDIUM, PAST_MEDIUM, PAST_SHORT, SHORT, in_time};
 use super::{Advance, Rule};
 use crate::ErrorKind;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,12 +41,20 @@ fn touch_if_compares(s: &Subject<'_>, advance: Advance<'_>) {
     let (renewed, left, endless, ended) = (s.key("renewed"), s.key("left"), s.key("endless"), s.key("ended"));
     s.same(&s.ok(s.touch_if(&renewed, b"", Some(LONG))), &false, "touch_if of nothing");
     s.misses(&renewed);
-    for key in [&renewed, &left, &endless] {
-        s.ok(s.set(key, b"token", Some(MEDIUM)));
-    }
-    s.same(&s.ok(s.touch_if(&renewed, b"token", Some(LONG))), &true, "touch_if of the bytes that are there");
-    s.same(&s.ok(s.touch_if(&left, b"other", Some(LONG))), &false, "touch_if of other bytes");
-    s.same(&s.ok(s.touch_if(&endless, b"token", None)), &true, "touch_if without a timeout");
+    let [first, other, without] = in_time(MEDIUM / 2, || {
+        for key in [&renewed, &left, &endless] {
+            s.ok(s.set(key, b"token", Some(MEDIUM)));
+        }
+        let touches = [
+            (&renewed, &b"token"[..], Some(LONG)),
+            (&left, &b"other"[..], Some(LONG)),
+            (&endless, &b"token"[..], None),
+        ];
+        touches.map(|(key, bytes, timeout)| s.ok(s.touch_if(key, bytes, timeout)))
+    });
+    s.same(&first, &true, "touch_if of the bytes that are there");
+    s.same(&other, &false, "touch_if of other bytes");
+    s.same(&without, &true, "touch_if without a timeout");
     s.ok(s.set(&ended, b"token", None));
     s.same(&s.ok(s.touch_if(&ended, b"token", Some(SHORT))), &true, "touch_if of the bytes that are there");
     advance(PAST_MEDIUM);

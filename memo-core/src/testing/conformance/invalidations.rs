@@ -3,7 +3,7 @@
 use super::atomic::{THREADS, race};
 use super::keys::ODD;
 use super::subject::Subject;
-use super::timeouts::{LONG, PAST_MEDIUM, PAST_SHORT, SHORT};
+use super::timeouts::{LONG, MEDIUM, PAST_MEDIUM, PAST_SHORT, SHORT, in_time};
 use super::{Advance, Rule};
 use crate::invalidation::{Invalidated, Invalidation, MAX_NAME_BYTES, MAX_SEQUENCE, Stored, function_name, tag_name};
 use crate::{ErrorKind, RESERVED_PREFIX, is_reserved};
@@ -85,9 +85,13 @@ fn store_stores(s: &Subject<'_>, advance: Advance<'_>) {
     s.finds(&key, b"first");
     s.same(&s.ok(s.store(&key, b"", Some(LONG), 7)), &Stored::Stored, "store over an entry");
     s.finds(&key, b"");
-    s.same(&s.ok(s.store(&ends, b"ends", Some(SHORT), 0)), &Stored::Stored, "store where nothing is");
-    s.finds(&ends, b"ends");
-    advance(PAST_SHORT);
+    let (stored, found) = in_time(MEDIUM / 2, || {
+        let stored = s.ok(s.store(&ends, b"ends", Some(MEDIUM), 0));
+        (stored, s.ok(s.get(&ends)))
+    });
+    s.same(&stored, &Stored::Stored, "store where nothing is");
+    s.same(&found.as_deref(), &Some(&b"ends"[..]), "get of what ends later");
+    advance(PAST_MEDIUM);
     s.misses(&ends);
     s.finds(&key, b"");
     s.fails(s.store("", b"v", None, 0), ErrorKind::Key, "store");

@@ -3,7 +3,7 @@
 use super::atomic::{THREADS, race};
 use super::keys::ODD;
 use super::subject::Subject;
-use super::timeouts::{LONG, MEDIUM, PAST_MEDIUM, PAST_SHORT, SHORT};
+use super::timeouts::{LONG, MEDIUM, PAST_MEDIUM, PAST_SHORT, SHORT, in_time};
 use super::{Advance, Rule};
 use crate::{ErrorKind, TimeToLive, Want};
 use std::time::Duration;
@@ -66,9 +66,12 @@ fn increment_keeps_the_timeout(s: &Subject<'_>, advance: Advance<'_>) {
     s.ok(s.increment(&stays, 1, Some(SHORT)));
     s.ok(s.set(&forever, b"1", None));
     s.ok(s.increment(&forever, 1, Some(SHORT)));
-    s.ok(s.increment(&ends, 1, Some(MEDIUM)));
-    s.ok(s.increment(&ends, 1, Some(LONG)));
-    s.ok(s.increment(&ends, 1, None));
+    in_time(MEDIUM / 2, || {
+        s.ok(s.remove(&ends));
+        s.ok(s.increment(&ends, 1, Some(MEDIUM)));
+        s.ok(s.increment(&ends, 1, Some(LONG)));
+        s.ok(s.increment(&ends, 1, None));
+    });
     advance(PAST_MEDIUM);
     s.finds(&stays, b"2");
     s.finds(&forever, b"2");
@@ -119,10 +122,13 @@ fn touch_gives_a_timeout(s: &Subject<'_>, advance: Advance<'_>) {
     s.same(&s.ok(s.touch(&extended, Some(LONG))), &false, "touch of nothing");
     s.misses(&extended);
     s.ok(s.set(&ended, b"ended", None));
-    s.ok(s.set(&extended, b"extended", Some(MEDIUM)));
-    s.same(&s.ok(s.touch(&extended, Some(LONG))), &true, "touch of an entry");
-    s.ok(s.set(&endless, b"endless", Some(MEDIUM)));
-    s.same(&s.ok(s.touch(&endless, None)), &true, "touch of an entry");
+    let touched = in_time(MEDIUM / 2, || {
+        s.ok(s.set(&extended, b"extended", Some(MEDIUM)));
+        let extended = s.ok(s.touch(&extended, Some(LONG)));
+        s.ok(s.set(&endless, b"endless", Some(MEDIUM)));
+        [extended, s.ok(s.touch(&endless, None))]
+    });
+    s.same(&touched, &[true; 2], "touch of two entries");
     match s.ok(s.read(&endless, Want::BytesAndTimeToLive)).map(|found| found.time_to_live) {
         Some(TimeToLive::Forever | TimeToLive::Unknown) => {}
         seen => s.fail(&format!("time to live {seen:?} after touch without a timeout")),

@@ -2,7 +2,7 @@
 
 use super::atomic::race;
 use super::subject::Subject;
-use super::timeouts::{LONG, PAST_SHORT, SHORT};
+use super::timeouts::{LONG, MEDIUM, PAST_MEDIUM, in_time};
 use super::{Advance, Rule, poll_once_and_drop};
 use crate::ErrorKind;
 use crate::invalidation::{Loaded, Stored, tag_name};
@@ -41,14 +41,16 @@ fn each_is_stored(s: &Subject<'_>, advance: Advance<'_>) {
     let entries = [
         loaded(&first, b"first"),
         Loaded { since: 7, ..loaded(&empty, b"") },
-        Loaded { timeout: Some(SHORT), ..loaded(&ends, b"ends") },
+        Loaded { timeout: Some(MEDIUM), ..loaded(&ends, b"ends") },
         Loaded { timeout: Some(LONG), ..loaded(&stays, b"stays") },
     ];
-    s.same(&s.all_of(&entries), &vec![Stored::Stored; 4], "store_many");
-    for entry in &entries {
+    let (stored, found) = in_time(MEDIUM / 2, || (s.all_of(&entries), s.ok(s.get(&ends))));
+    s.same(&stored, &vec![Stored::Stored; 4], "store_many");
+    s.same(&found.as_deref(), &Some(&b"ends"[..]), "get of what ends later");
+    for entry in entries.iter().filter(|entry| entry.key != ends) {
         s.finds(entry.key, entry.bytes);
     }
-    advance(PAST_SHORT);
+    advance(PAST_MEDIUM);
     s.misses(&ends);
     s.finds(&first, b"first");
     s.finds(&stays, b"stays");
