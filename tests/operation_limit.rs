@@ -7,6 +7,9 @@ use memokit::{Cache, ErrorKind, MemoryCache, cached};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+/// Longer than anything takes; what takes so long hangs.
+const HANGS: Duration = Duration::from_secs(60);
+
 static HANGING: LazyLock<Arc<Faulty>> = LazyLock::new(|| Arc::new(Faulty::new(Arc::new(MemoryCache::new()))));
 
 #[cached(cache = Arc::clone(&*HANGING) as Arc<dyn Cache>)]
@@ -14,52 +17,38 @@ async fn slow(n: u32) -> u32 {
     n + 1
 }
 
-/// Lets time pass until a task is done, and how much: the operation timeout for each operation that hangs.
-async fn waited<T: Send + 'static>(
-    clock: &MockClock,
-    step: u32,
-    task: impl Future<Output = T> + Send + 'static,
-) -> (T, u32) {
+/// What a task returns of which one operation hangs: it waits until the operation timeout is over, and no longer.
+async fn waited<T: Send + 'static>(clock: &MockClock, task: impl Future<Output = T> + Send + 'static) -> T {
     let task = tokio::spawn(task);
-    let mut steps = 0;
-    while !task.is_finished() {
-        // Only while it hangs: the time that this machine takes is not that of the test's clock.
-        if HANGING.hanging() > 0 {
-            clock.advance(Duration::from_millis(step.into()));
-            steps += 1;
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
+    // This thread polls both, so the operation has read the clock once it hangs.
+    while HANGING.hanging() == 0 {
+        assert!(!task.is_finished(), "nothing hangs");
+        tokio::task::yield_now().await;
     }
-    (task.await.unwrap(), steps * step)
+    clock.advance(Duration::from_millis(499));
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(!task.is_finished(), "before its time");
+    clock.advance(Duration::from_millis(1));
+    tokio::time::timeout(HANGS, task).await.expect("the task waits on").unwrap()
 }
 
 #[tokio::test]
 async fn a_task_waits_for_an_operation_for_half_a_second() {
     let clock = MockClock::install();
     let hang = HANGING.inject(Fault::hang().on(Operation::Read));
-    let (value, millis) = waited(&clock, 50, slow(1)).await;
-    assert_eq!(value, 2);
-    assert!((500..=600).contains(&millis), "{millis} ms");
+    assert_eq!(waited(&clock, slow(1)).await, 2);
     assert_eq!(HANGING.hanging(), 0, "its future is dropped");
     assert_eq!(slow::stats().backend_errors, 1);
     assert_eq!(slow::stats().loads, 1);
     HANGING.withdraw(hang);
 
     HANGING.inject(Fault::hang().on(Operation::Store));
-    let (value, millis) = waited(&clock, 50, slow(2)).await;
-    assert_eq!(value, 3);
-    assert!((500..=600).contains(&millis), "{millis} ms");
+    assert_eq!(waited(&clock, slow(2)).await, 3);
     HANGING.inject(Fault::hang().on(Operation::Invalidate));
-    let (error, millis) = waited(&clock, 50, slow::invalidate(2)).await;
-    let error = error.unwrap_err();
+    let error = waited(&clock, slow::invalidate(2)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.to_string().contains("it is queued"), "{error}");
-    assert!((500..=600).contains(&millis), "{millis} ms");
-
-    let (error, millis) = waited(&clock, 50, slow::invalidate_all()).await;
-    assert_eq!(error.unwrap_err().kind(), ErrorKind::Timeout);
-    assert!((500..=600).contains(&millis), "{millis} ms");
+    assert_eq!(waited(&clock, slow::invalidate_all()).await.unwrap_err().kind(), ErrorKind::Timeout);
 
     HANGING.heal();
     // What is owed goes first: applied between the two calls it would take the entry of the first.
