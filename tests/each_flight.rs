@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Barrier, LazyLock, Mutex};
 use std::thread;
 use support::gate::Gate;
+use support::threads::all_wait;
 
 /// A function whose body says which ids it runs for, and stops at a gate if one of them has one.
 macro_rules! stopped {
@@ -43,26 +44,6 @@ fn call<T: Send + 'static>(name: &str, call: impl FnOnce() -> T + Send + 'static
     thread::Builder::new().name(name.into()).spawn(call).unwrap()
 }
 
-/// Waits until the thread of this name sleeps, where the system tells; elsewhere gives it time to.
-fn asleep(name: &str) {
-    let sleeps = |task: std::path::PathBuf| {
-        let is_named = std::fs::read_to_string(task.join("comm")).unwrap_or_default().trim() == name;
-        let stat = std::fs::read_to_string(task.join("stat")).unwrap_or_default();
-        is_named && stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('S'))
-    };
-    for turn in 0..10_000_000_u32 {
-        let found = match std::fs::read_dir("/proc/self/task") {
-            Ok(tasks) => tasks.filter_map(Result::ok).any(|task| sleeps(task.path())),
-            Err(_) => turn > 10_000,
-        };
-        if found {
-            return;
-        }
-        thread::yield_now();
-    }
-    panic!("{name} does not wait");
-}
-
 #[test]
 fn an_id_that_another_call_loads_is_joined() {
     stopped!(load(ids, RUNS, GATES) -> HashMap<u64, u64>, squares);
@@ -71,7 +52,7 @@ fn an_id_that_another_call_loads_is_joined() {
     let second = call("joined", || load(&[2, 3, 1, 4]));
     GATES[&3].arrived(1);
     GATES[&3].open();
-    asleep("joined");
+    all_wait("joined", 1);
     GATES[&1].open();
     assert_eq!(first.join().unwrap(), squares(&[1, 2]));
     assert_eq!(second.join().unwrap(), squares(&[1, 2, 3, 4]));
@@ -142,7 +123,7 @@ fn what_a_call_that_panics_was_to_load_is_loaded_by_those_who_waited() {
     let second = call("panics", || load(&[4, 3, 2]));
     GATES[&4].arrived(1);
     open(&GATES, &[4, 3, 2]);
-    asleep("panics");
+    all_wait("panics", 1);
     GATES[&1].open();
     assert!(first.join().unwrap());
     assert_eq!(second.join().unwrap(), squares(&[2, 3, 4]));
@@ -162,7 +143,7 @@ fn an_error_of_several_ids_is_that_of_its_own_caller() {
     let second = call("errors", || load(&[3, 2]).unwrap());
     GATES[&3].arrived(1);
     open(&GATES, &[3, 2]);
-    asleep("errors");
+    all_wait("errors", 1);
     GATES[&1].open();
     assert!(first.join().unwrap().is_err());
     assert_eq!(second.join().unwrap(), squares(&[2, 3]), "who did not ask for 1 hears nothing of it");
@@ -181,7 +162,7 @@ fn an_error_of_one_id_is_told_to_those_who_waited_for_it() {
     let second = call("error of one", || load(&[3, 1]));
     GATES[&3].arrived(1);
     GATES[&3].open();
-    asleep("error of one");
+    all_wait("error of one", 1);
     GATES[&1].open();
     assert!(first.join().unwrap().is_err());
     assert_eq!(second.join().unwrap(), Err("down".into()));
@@ -243,8 +224,8 @@ fn a_call_of_one_id_joins_the_load_of_several() {
     let first = thread::spawn(|| users(&[1, 11]));
     GATE.arrived(1);
     let (one, none) = (call("user 1", || user(1)), call("user 11", || user(11)));
-    asleep("user 1");
-    asleep("user 11");
+    all_wait("user 1", 1);
+    all_wait("user 11", 1);
     GATE.open();
     assert_eq!(first.join().unwrap(), squares(&[1]));
     assert_eq!((one.join().unwrap(), none.join().unwrap()), (Some(1), None), "that there is no 11 is its answer");

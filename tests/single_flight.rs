@@ -1,9 +1,12 @@
 //! One load for each key: what the callers of one key see, in threads, while another of them loads.
 //!
 //! Followers can't be seen from outside before their load ends, so where a test needs them it waits until they have
-//! been counted by `stats` or until the threads were let go together by a barrier.
+//! been counted by `stats`, until their threads wait, or until these were let go together by a barrier.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/threads.rs"]
+mod threads;
 
 use memokit::cached;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
+use threads::all_wait;
 
 /// Counts a run of a body, and gives its number.
 fn run(runs: &AtomicU32) -> u32 {
@@ -54,17 +58,6 @@ fn until(what: impl Fn() -> bool) {
         thread::yield_now();
     }
     panic!("it never came true");
-}
-
-/// Whether this process has so many threads that wait, where the system tells; elsewhere always.
-fn threads_wait(group: &str, n: usize) -> bool {
-    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return true };
-    let waits = |task: std::path::PathBuf| {
-        let name = std::fs::read_to_string(task.join("comm")).unwrap_or_default();
-        let stat = std::fs::read_to_string(task.join("stat")).unwrap_or_default();
-        name.trim() == group && stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('S'))
-    };
-    tasks.filter(|task| task.as_ref().is_ok_and(|task| waits(task.path()))).count() >= n
 }
 
 /// Starts so many threads under a name, each with its number.
@@ -139,7 +132,7 @@ fn a_leader_that_panics_lets_one_follower_lead() {
     let leader = spawn("panics", 1, |_| catch_unwind(|| fragile(1)).is_err());
     STOP.wait_for_body();
     let followers = spawn("panics/f", 8, |_| fragile(1));
-    until(|| threads_wait("panics/f", 8));
+    all_wait("panics/f", 8);
     STOP.let_go();
     assert_eq!(join(leader), [true], "the panic is the leader's own");
     assert_eq!(join(followers), [1; 8]);
@@ -181,7 +174,7 @@ fn a_value_that_panics_while_it_is_cloned_hangs_nobody() {
     STOP.wait_for_body();
     let (done, ended) = channel();
     let followers = spawn("clone/f", 3, move |_| done.send(sample(1).0).unwrap());
-    until(|| threads_wait("clone/f", 3));
+    all_wait("clone/f", 3);
     STOP.let_go();
     for _ in 0..3 {
         assert_eq!(ended.recv_timeout(Duration::from_secs(20)), Ok(1), "a follower hangs");
@@ -204,7 +197,7 @@ fn an_error_that_can_be_cloned_goes_to_all_followers() {
     let leader = spawn("shared", 1, |_| fails(1));
     STOP.wait_for_body();
     let followers = spawn("shared/f", 8, |_| fails(1));
-    until(|| threads_wait("shared/f", 8));
+    all_wait("shared/f", 8);
     STOP.let_go();
     assert_eq!(join(leader), [Err("no 1".into())]);
     assert!(join(followers).iter().all(|returned| *returned == Err("no 1".into())));
@@ -233,7 +226,7 @@ fn an_error_that_can_not_be_cloned_makes_each_follower_load_at_once() {
     let leader = spawn("bare", 1, |_| fails(1).is_err());
     STOP.wait_for_body();
     let followers = spawn("bare/f", 4, |_| fails(1).is_err());
-    until(|| threads_wait("bare/f", 4));
+    all_wait("bare/f", 4);
     STOP.let_go();
     assert!(join(leader).into_iter().chain(join(followers)).all(|failed| failed));
     assert_eq!((RUNS.load(SeqCst), fails::stats().load_errors), (5, 5));
@@ -255,7 +248,7 @@ fn a_follower_that_loads_alone_may_succeed_and_stores() {
     let leader = spawn("alone", 1, |_| sample(1).is_err());
     STOP.wait_for_body();
     let followers = spawn("alone/f", 2, |_| sample(1).is_ok());
-    until(|| threads_wait("alone/f", 2));
+    all_wait("alone/f", 2);
     STOP.let_go();
     assert_eq!((join(leader), join(followers)), (vec![true], vec![true; 2]));
     assert!(sample::contains(1));
@@ -276,7 +269,7 @@ fn followers_of_a_load_that_was_invalidated_get_its_value_and_nobody_else_does()
     let leader = spawn("doomed", 1, |_| sample(1));
     STOP.wait_for_body();
     let followers = spawn("doomed/f", 4, |_| sample(1));
-    until(|| threads_wait("doomed/f", 4));
+    all_wait("doomed/f", 4);
     sample::invalidate(1);
     assert_eq!(sample(1), 2, "it began after the invalidation");
     STOP.let_go();

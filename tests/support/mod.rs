@@ -5,6 +5,7 @@ pub(crate) mod gate;
 pub(crate) mod probe;
 #[path = "../../memo-backends/tests/support/server.rs"]
 pub(crate) mod server;
+pub(crate) mod threads;
 
 use memokit::{Cache, FileCache, MemoryCache, RedisCache};
 use server::{Server, find_program};
