@@ -7,7 +7,7 @@
 mod support;
 
 use memokit::testing::{Fault, Faulty, Operation};
-use memokit::{ErrorKind, FileCache, MemoryCache, RedisCache, cached};
+use memokit::{ErrorKind, FileCache, MemoryCache, cached};
 use std::env;
 use std::fs::{self, File};
 use std::io::Write;
@@ -69,9 +69,7 @@ fn stuck() -> u64 {
 
 fn register() {
     memokit::register("file", Arc::new(FileCache::open(folder().join("cache")).unwrap()));
-    let patience = Duration::from_secs(20);
-    let redis = RedisCache::builder(env::var(ADDRESS).unwrap()).operation_timeout(patience).build();
-    memokit::register("redis", Arc::new(redis.unwrap()));
+    memokit::register("redis", Arc::new(support::patient(env::var(ADDRESS).unwrap())));
 }
 
 /// The part of a child; nothing when the tests are run as such.

@@ -216,14 +216,13 @@ mod local {
 /// Functions of one prefix on one cache, which have nothing else in common: as two processes.
 mod shared {
     use super::*;
-    use memokit::RedisCache;
 
     static MEMORY: LazyLock<Arc<dyn Cache>> = LazyLock::new(|| Arc::new(MemoryCache::new()));
     static ONE: LazyLock<Arc<dyn Cache>> = LazyLock::new(|| Arc::new(support::redis(NUMBER)));
     static OTHER: LazyLock<Arc<dyn Cache>> = LazyLock::new(|| {
         // The first one empties the database.
         LazyLock::force(&ONE);
-        Arc::new(RedisCache::connect(support::redis_url(NUMBER)).unwrap())
+        Arc::new(support::redis_of(NUMBER))
     });
 
     #[test]
@@ -293,6 +292,7 @@ mod shared {
 
                 #[tokio::test]
                 async fn the_body_runs_once() {
+                    let _clock = MockClock::install();
                     assert_eq!(send(1)$($awaited)*, Some(Sent(1)));
                     assert_eq!((send(1)$($awaited)*, send(1)$($awaited)*), (None, None));
                     assert!(send::contains(1)$($awaited)*.unwrap());

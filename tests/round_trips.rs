@@ -73,11 +73,11 @@ impl Log {
 fn watched() -> MutexGuard<'static, (Server, Log)> {
     static WATCHED: LazyLock<Mutex<(Server, Log)>> = LazyLock::new(|| {
         let server = Server::start(&find_program().expect("`cargo xtask test` finds or installs a server")).unwrap();
-        memokit::register("watched", Arc::new(RedisCache::connect(server.url()).unwrap()));
+        memokit::register("watched", Arc::new(support::patient(server.url())));
         support::hears("watched", || {
             f(0);
         });
-        let log = Log::of(&server.address().to_string(), RedisCache::connect(server.url()).unwrap());
+        let log = Log::of(&server.address().to_string(), support::patient(server.url()));
         Mutex::new((server, log))
     });
     WATCHED.lock().unwrap_or_else(PoisonError::into_inner)

@@ -34,10 +34,15 @@ pub(crate) fn redis_url(database: u8) -> String {
     format!("{}/{database}", url.trim_end_matches('/'))
 }
 
-/// A database, with more patience than the default: many threads share few processors here.
+/// A database, with more patience than the default.
 pub(crate) fn redis_of(database: u8) -> RedisCache {
+    patient(redis_url(database))
+}
+
+/// A server, with more patience than the default: many threads share few processors here.
+pub(crate) fn patient(url: String) -> RedisCache {
     let patience = Duration::from_secs(20);
-    let cache = RedisCache::builder(redis_url(database)).connect_timeout(patience).operation_timeout(patience).build();
+    let cache = RedisCache::builder(url).connect_timeout(patience).operation_timeout(patience).build();
     cache.expect("an address")
 }
 
