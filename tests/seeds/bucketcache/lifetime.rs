@@ -97,6 +97,7 @@ fn copies_in_memory_are_bounded_and_trusted_for_a_time() {
 
 #[test]
 fn unload_drops_the_copy_and_keeps_the_entry() {
+    let _clock = MockClock::install();
     let cache: Arc<dyn Cache> = Arc::new(FileCache::open(crate::support::folder("bucketcache-unload")).unwrap());
     let bucket: Bucket<u32> = Bucket::new(Arc::clone(&cache), "bucket").in_memory(10, 3600 * SECOND).unwrap();
     bucket.set("k", &1).unwrap();

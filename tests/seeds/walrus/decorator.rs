@@ -1,6 +1,7 @@
 //! `@cache.cached(key_fn, timeout, metrics)` and its `bust`, `make_key`, `metrics`.
 
 use crate::{Runs, SECOND, cache};
+use memokit::testing::MockClock;
 use memokit::{Cache, RedisCache, TimeToLive, Want, cached};
 use std::sync::{Arc, LazyLock};
 
@@ -13,6 +14,7 @@ fn now(seed: Option<&str>) -> (u32, Option<String>) {
 
 #[test]
 fn values_are_on_the_server_until_they_are_busted() {
+    let _clock = MockClock::install();
     let redis = cache("redis");
     let first = now(None);
     assert_eq!((now(None), RUNS.count()), (first, 1));

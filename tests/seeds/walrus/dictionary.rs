@@ -3,6 +3,7 @@
 use super::cache;
 use crate::{MILLI, SECOND};
 use memokit::key::{Digest, Prefix};
+use memokit::testing::MockClock;
 use memokit::{Bucket, ErrorKind, RedisCache, TimeToLive, Want};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -112,6 +113,7 @@ fn get_many_tells_what_is_missing() {
 
 #[test]
 fn set_many_sets_all_with_the_timeout() {
+    let _clock = MockClock::install();
     let cache = cache("set many").timeout(60 * SECOND).unwrap();
     let values: Vec<u32> = (0..100).collect();
     cache.set_many(values.iter().map(|n| (n, n))).unwrap();
@@ -236,6 +238,7 @@ fn a_server_that_is_down_is_an_error_of_the_dictionary() {
 /// The sibling class `Lock`: of all who add one key, one is told that it did. The timeout frees it where its owner died.
 #[test]
 fn add_is_a_lock_for_several_processes() {
+    let _clock = MockClock::install();
     let locks: Bucket<u32> = cache("lock").timeout(60 * SECOND).unwrap();
     let owners: u32 = thread::scope(|scope| {
         let all: Vec<_> = (0..4)
