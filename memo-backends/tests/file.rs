@@ -2,6 +2,7 @@
 #![cfg(feature = "file")]
 
 use memo_backends::FileCache;
+use memo_core::invalidation::{Invalidation, Stored};
 use memo_core::testing::{MockClock, conformance};
 use memo_core::{Cache, ErrorKind, TimeToLive, Want};
 use std::error::Error;
@@ -35,6 +36,30 @@ fn entries_outlive_the_handle() -> Outcome {
     let mut left = None;
     cache.read("long", Want::BytesAndTimeToLive, &mut |found| left = Some(found.time_to_live))?;
     assert_eq!(left, Some(TimeToLive::Left(Duration::from_secs(60))), "to the millisecond");
+    Ok(())
+}
+
+#[test]
+fn tombstones_end_and_are_dropped() -> Outcome {
+    let clock = MockClock::install();
+    let (folder, keep) = (tempfile::tempdir()?, Duration::from_secs(60));
+    let cache = FileCache::builder(folder.path()).max_bytes(64 << 20).build()?;
+    let data = folder.path().join("entries/data.mdb");
+    let mut sizes = Vec::new();
+    for round in 0..6 {
+        // Below the bound on their number, so that only their end makes them go.
+        let keys: Vec<String> = (0..5_000).map(|number| format!("{round}:{number}")).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        for some in keys.chunks(500) {
+            cache.invalidate(&Invalidation { keys: some, keep, ..Invalidation::default() })?;
+        }
+        let sequence = cache.records(&[], 0)?.sequence;
+        assert_eq!(cache.store(keys[4_999], b"old", None, sequence - 1)?, Stored::Refused { sequence });
+        clock.advance(keep);
+        assert_eq!(cache.store(keys[4_999], b"v", None, 0)?, Stored::Stored);
+        sizes.push(data.metadata()?.len());
+    }
+    assert!(sizes[5] * 2 < sizes[1] * 3, "{sizes:?}");
     Ok(())
 }
 

@@ -143,6 +143,7 @@ fn what_is_remembered_of_invalidations_is_bounded_and_ends() -> Result<(), memo_
 
 #[test]
 fn a_clear_of_everything_is_no_reason_to_forget_invalidations() -> Result<(), memo_core::Error> {
+    let _clock = MockClock::install();
     let cache = MemoryCache::new();
     cache.set("k", b"v", None)?;
     let tag = tag_name("a");
