@@ -7,15 +7,17 @@
 
 mod support;
 
-use memokit::{RedisCache, cached, invalidate_tag};
+use memokit::{cached, invalidate_tag};
 use std::collections::HashMap;
 use std::env;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::thread;
+use std::time::Duration;
 
 /// The Redis database of this test binary.
 const NUMBER: u8 = 13;
@@ -29,8 +31,10 @@ const PROCESSES: u64 = 4;
 const THREADS: u64 = 2;
 const KEYS: u64 = 64;
 const GROUPS: u64 = 8;
-/// After so long, another process has heard of an invalidation.
+/// After so long, another process has heard of an invalidation, if the machine lets it run.
 const HEARD: u64 = 100_000_000;
+/// Who wakes so much too late was held up.
+const HELD_UP: u64 = 20_000_000;
 
 /// Where the truth is: a version for each key, which one process raises and all read.
 static SOURCE: LazyLock<File> = LazyLock::new(|| {
@@ -104,6 +108,33 @@ impl Event {
     }
 }
 
+/// A time in which a process was held up: from when to when.
+#[derive(Clone, Copy)]
+struct Stall(u64, u64);
+
+/// When this process is held up, until it is told to stop.
+fn stalls(stop: &AtomicBool) -> Vec<Stall> {
+    let mut stalls = Vec::new();
+    while !stop.load(Relaxed) {
+        let from = now();
+        thread::sleep(Duration::from_millis(1));
+        let to = now();
+        if to - from > HELD_UP {
+            stalls.push(Stall(from, to));
+        }
+    }
+    stalls
+}
+
+/// What was over by then is heard of at this time: [`HEARD`] before it, and before that as long as the process was held up in
+/// between.
+fn heard_by(at: u64, stalls: &[Stall]) -> u64 {
+    let begun = stalls.partition_point(|Stall(from, _)| *from < at);
+    let before = stalls[..begun].iter().rev();
+    before
+        .fold(at.saturating_sub(HEARD), |by, Stall(from, to)| if *to > by { by.saturating_sub(to - from) } else { by })
+}
+
 /// Marsaglia's xorshift64.
 struct Random(u64);
 
@@ -159,9 +190,7 @@ fn child() {
     let Ok(part) = env::var(PART) else { return };
     let part: u64 = part.parse().unwrap();
     let operations: u64 = env::var(OPERATIONS).unwrap().parse().unwrap();
-    let patience = std::time::Duration::from_secs(20);
-    let cache = RedisCache::builder(env::var(ADDRESS).unwrap()).operation_timeout(patience).build();
-    memokit::register("coherent", Arc::new(cache.unwrap()));
+    memokit::register("coherent", Arc::new(support::patient(env::var(ADDRESS).unwrap())));
     let run = |thread: u64| {
         let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ (part << 8 | thread));
         let mut events = Vec::new();
@@ -174,12 +203,19 @@ fn child() {
         }
         events
     };
-    let events: Vec<Event> = thread::scope(|scope| {
+    let stop = AtomicBool::new(false);
+    let (events, stalls): (Vec<Event>, Vec<Stall>) = thread::scope(|scope| {
+        let stalls = scope.spawn(|| stalls(&stop));
         let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || run(thread))).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        let ended: Vec<_> = threads.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        stop.store(true, Relaxed);
+        (ended.into_iter().flat_map(Result::unwrap).collect(), stalls.join().unwrap())
     });
+    let folder = PathBuf::from(env::var(FOLDER).unwrap());
     let bytes: Vec<u8> = events.into_iter().flat_map(Event::to_bytes).collect();
-    std::fs::write(PathBuf::from(env::var(FOLDER).unwrap()).join(format!("events {part}")), bytes).unwrap();
+    std::fs::write(folder.join(format!("events {part}")), bytes).unwrap();
+    let bytes: Vec<u8> = stalls.into_iter().flat_map(|Stall(from, to)| [from, to]).flat_map(u64::to_le_bytes).collect();
+    std::fs::write(folder.join(format!("stalls {part}")), bytes).unwrap();
 }
 
 /// The invalidations of one key by one process: when each had returned, and the highest version so far, in order.
@@ -237,6 +273,13 @@ fn no_process_reads_what_another_invalidated_longer_ago_than_a_message_takes() {
             bytes.chunks_exact(24).map(Event::from_bytes).collect()
         })
         .collect();
+    let stalls: Vec<Vec<Stall>> = (0..PROCESSES)
+        .map(|part| {
+            let bytes = std::fs::read(folder.join(format!("stalls {part}"))).unwrap();
+            let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap());
+            bytes.chunks_exact(16).map(|two| Stall(number(&two[..8]), number(&two[8..]))).collect()
+        })
+        .collect();
     let done: HashMap<u64, Done> = (0..KEYS)
         .map(|key| {
             let own = logs[usize::try_from(owner(key)).unwrap()].iter();
@@ -245,12 +288,12 @@ fn no_process_reads_what_another_invalidated_longer_ago_than_a_message_takes() {
         })
         .collect();
     let (mut reads, mut old, mut worst) = (0_u64, 0_u64, 0_u64);
-    for (part, log) in (0..).zip(&logs) {
+    for ((part, log), stalls) in (0..).zip(&logs).zip(&stalls) {
         for event in log.iter().filter(|event| event.is_read) {
             reads += 1;
             let done = &done[&event.key];
             let is_own = owner(event.key) == part;
-            let needed = done.by(if is_own { event.at } else { event.at.saturating_sub(HEARD) });
+            let needed = done.by(if is_own { event.at } else { heard_by(event.at, stalls) });
             assert!(event.version >= needed, "process {part} read {event:?}, and {needed} had to be seen");
             // How late messages are.
             if event.version < done.by(event.at) {
@@ -261,7 +304,9 @@ fn no_process_reads_what_another_invalidated_longer_ago_than_a_message_takes() {
         }
     }
     let invalidations: usize = done.values().map(|done| done.0.len()).sum();
+    let stalls: usize = stalls.iter().map(Vec::len).sum();
     println!("{reads} reads, {invalidations} invalidated versions; {old} reads by up to {} us late", worst / 1_000);
+    println!("held up {stalls} times");
     // One operation in forty changes something, four or five versions on average. So the checker saw what was to be done.
     let all = operations * THREADS * PROCESSES;
     assert!(reads > all / 10 * 9 && invalidations as u64 > all / 20, "of {all} operations");
