@@ -117,7 +117,8 @@ fn two_hundred_kills_leave_whole_entries_and_no_files_behind() -> Outcome {
     }
     let cache = open(folder.path())?;
     let (mut killed, mut read) = (0, 0_u64);
-    while killed < KILLS {
+    // Longer, where writers are killed before they get to write.
+    while killed < KILLS || (read <= KILLS && killed < 10 * KILLS) {
         // What is killed where is the subject: at a moment of its own each time, the start of a process included.
         thread::sleep(Duration::from_micros(random.below(60_000)));
         let some = usize::try_from(random.below(WRITERS as u64))?;
