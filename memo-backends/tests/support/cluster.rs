@@ -25,19 +25,12 @@ impl TestCluster {
 
     /// With TLS at a second port of each node, as these settings say.
     pub(crate) fn start_with_tls(masters: u16, settings: &[&str]) -> TestCluster {
-        // Then a node's port for other nodes lies above this one.
-        let free = || loop {
-            let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-            if has_free_bus(port) {
-                return port;
-            }
-        };
-        let tls: Vec<u16> = (0..masters).map(|_| free()).collect();
-        let nodes = tls.iter().map(|port| {
-            // Otherwise nodes tell clients ports without TLS, whichever way they are asked.
-            node(&[settings, &["--tls-cluster", "yes", "--tls-port", &port.to_string()]].concat())
-        });
-        TestCluster { nodes: nodes.collect(), tls }.joined(masters)
+        // Otherwise nodes tell clients ports without TLS, whichever way they are asked. A node's port for other nodes lies
+        // above that for TLS then.
+        let settings = [settings, &["--tls-cluster", "yes", "--tls-port", "{port}"]].concat();
+        let nodes: Vec<Server> = (0..masters).map(|_| node(&settings)).collect();
+        let tls = nodes.iter().map(Server::second_port).collect();
+        TestCluster { nodes, tls }.joined(masters)
     }
 
     fn joined(self, masters: u16) -> TestCluster {

@@ -25,8 +25,9 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(25);
 pub(crate) struct Server {
     program: OsString,
     port: u16,
+    second: u16,
     folder: PathBuf,
-    /// Arguments beside the usual ones. `{folder}` stands for the server's own.
+    /// Arguments beside the usual ones.
     settings: Vec<String>,
     child: Option<Child>,
 }
@@ -49,21 +50,24 @@ impl Server {
     }
 
     /// As [`start`](Server::start), with more settings, and on a port that fits. In the settings `{folder}` stands for
-    /// the server's own folder.
+    /// the server's own folder, and `{port}` for a [second port](Server::second_port).
     pub(crate) fn start_with(program: &OsStr, settings: &[String], fits: impl Fn(u16) -> bool) -> io::Result<Server> {
         let mut last = io::Error::other("no port fits");
         let mut starts = 0;
         for _ in 0..200 {
-            let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-            if !fits(port) {
+            // Both at once, so that they differ.
+            let free = [TcpListener::bind(("127.0.0.1", 0))?, TcpListener::bind(("127.0.0.1", 0))?];
+            let ports = [free[0].local_addr()?.port(), free[1].local_addr()?.port()];
+            drop(free);
+            if !ports.iter().all(|port| fits(*port)) {
                 continue;
             }
-            match Server::start_on(program, settings, port) {
+            match Server::start_on(program, settings, ports) {
                 Ok(server) => return Ok(server),
                 Err(error) => last = error,
             }
             starts += 1;
-            // Between finding a free port and the server taking it, another process may take it: then try the next.
+            // Between finding free ports and the server taking them, another process may take one: then try others.
             if starts == 5 {
                 break;
             }
@@ -71,13 +75,14 @@ impl Server {
         Err(last)
     }
 
-    /// Starts `program` on this port.
-    fn start_on(program: &OsStr, settings: &[String], port: u16) -> io::Result<Server> {
+    /// Starts `program` on these ports.
+    fn start_on(program: &OsStr, settings: &[String], [port, second]: [u16; 2]) -> io::Result<Server> {
         let folder = env::temp_dir().join(format!("memokit-redis-{}-{port}", process::id()));
         fs::create_dir_all(&folder)?;
         let name = folder.display().to_string();
-        let settings = settings.iter().map(|setting| setting.replace("{folder}", &name)).collect();
-        let mut server = Server { program: program.to_owned(), port, folder, settings, child: None };
+        let fill = |setting: &String| setting.replace("{folder}", &name).replace("{port}", &second.to_string());
+        let settings = settings.iter().map(fill).collect();
+        let mut server = Server { program: program.to_owned(), port, second, folder, settings, child: None };
         server.restart()?;
         Ok(server)
     }
@@ -90,6 +95,12 @@ impl Server {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// Where it listens too, if a setting says so by `{port}`.
+    #[allow(dead_code, reason = "for TLS beside the port without")]
+    pub(crate) fn second_port(&self) -> u16 {
+        self.second
     }
 
     /// Its own folder, which goes with it.

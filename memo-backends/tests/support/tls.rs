@@ -3,7 +3,6 @@
 use super::server::Server;
 use super::server_with;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
-use std::net::TcpListener;
 use tempfile::TempDir;
 
 /// An authority that signs certificates for 127.0.0.1 and localhost.
@@ -64,10 +63,11 @@ impl Authority {
 
     /// A server that shows a certificate for these names; its port for TLS, beside the one without.
     pub(crate) fn server(&self, names: &[&str], ask_clients: bool) -> (Server, u16) {
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let mut settings = self.settings(names, ask_clients);
-        settings.extend(["--tls-port".to_owned(), port.to_string()]);
+        settings.extend(["--tls-port".to_owned(), "{port}".to_owned()]);
         let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-        (server_with(&settings), port)
+        let server = server_with(&settings);
+        let port = server.second_port();
+        (server, port)
     }
 }
