@@ -182,8 +182,10 @@ impl TestCluster {
 }
 
 fn node(settings: &[&str]) -> Server {
-    let cluster = ["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "3000"];
-    fitting_server(&[&cluster, settings].concat(), has_free_bus)
+    // No test waits until nodes give up a node by themselves, and none may be given up because the machine is busy.
+    let patience = ["--cluster-node-timeout", "60000"];
+    let cluster = ["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf"];
+    fitting_server(&[&cluster[..], &patience, settings].concat(), has_free_bus)
 }
 
 fn has_free_bus(port: u16) -> bool {

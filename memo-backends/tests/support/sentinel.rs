@@ -24,7 +24,7 @@ impl Watched {
         redis::cmd("REPLICAOF").arg(&ip).arg(port).exec(&mut admin(&replica)).unwrap();
 
         let mut configuration = format!("sentinel monitor {MASTER} {ip} {port} {}\n", sentinels.min(2));
-        for (name, value) in [("down-after-milliseconds", 500), ("failover-timeout", 4000)] {
+        for (name, value) in [("down-after-milliseconds", 1000), ("failover-timeout", 4000)] {
             writeln!(configuration, "sentinel {name} {MASTER} {value}").unwrap();
         }
         let folder = tempfile::tempdir().unwrap();
