@@ -1,5 +1,9 @@
 //! The backends of `memokit`: implementations of [`memo_core::Cache`].
 
+// What unit tests share with the integration tests names this crate as these do.
+#[cfg(test)]
+extern crate self as memo_backends;
+
 #[cfg(any(feature = "file", feature = "redis"))]
 mod batches;
 mod common;

@@ -15,13 +15,13 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-use support::{eventually, own_server, shared_url};
+use support::{eventually, own_server, patient, shared_url};
 use tokio::runtime::Runtime;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn cache(database: u8) -> RedisCache {
-    RedisCache::connect(shared_url(database)).expect("the server answers")
+    patient(RedisCache::builder(shared_url(database)))
 }
 
 /// How often the server ran each command since its start.
@@ -51,7 +51,7 @@ fn the_contract_holds_without_a_runtime() {
 #[test]
 fn a_hit_is_one_get_and_nothing_else() {
     let server = own_server();
-    let cache = RedisCache::connect(server.url()).unwrap();
+    let cache = patient(RedisCache::builder(server.url()));
     cache.set("key", b"value", None).unwrap();
     let runtime = Runtime::new().unwrap();
     runtime.block_on(cache.get_async("key")).unwrap();
@@ -109,7 +109,7 @@ fn a_scan_takes_the_prefix_literally() {
 #[test]
 fn many_entries_take_few_requests() {
     let server = own_server();
-    let cache = RedisCache::connect(server.url()).unwrap();
+    let cache = patient(RedisCache::builder(server.url()));
     let keys: Vec<String> = (0..2500).map(|number| format!("many:{number}")).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let entries: Vec<(&str, &[u8])> = keys.iter().map(|key| (*key, key.as_bytes())).collect();
@@ -146,7 +146,7 @@ fn a_failed_increment_changes_nothing() {
 #[test]
 fn threads_beyond_the_pool_wait_for_a_connection() {
     let server = own_server();
-    let cache = RedisCache::builder(server.url()).pool_size(4).operation_timeout(10 * SECOND).build().unwrap();
+    let cache = patient(RedisCache::builder(server.url()).pool_size(4));
     thread::scope(|scope| {
         for thread in 0..64 {
             let cache = &cache;
@@ -181,7 +181,7 @@ fn runtimes_one_after_the_other_and_side_by_side() {
 #[test]
 fn a_runtime_that_ends_takes_its_connection_with_it() {
     let server = own_server();
-    let cache = RedisCache::builder(server.url()).build().unwrap();
+    let cache = patient(RedisCache::builder(server.url()));
     for _ in 0..20 {
         Runtime::new().unwrap().block_on(cache.get_async("key")).unwrap();
     }
@@ -259,7 +259,7 @@ fn a_password_and_a_database_are_used() {
     redis::cmd("CONFIG").arg("SET").arg("requirepass").arg("s3 cret/").exec(&mut admin).unwrap();
 
     let address = server.address();
-    let cache = RedisCache::connect(format!("redis://:s3%20cret%2F@{address}/3")).unwrap();
+    let cache = patient(RedisCache::builder(format!("redis://:s3%20cret%2F@{address}/3")));
     cache.set("key", b"value", None).unwrap();
     let runtime = Runtime::new().unwrap();
     assert!(runtime.block_on(cache.get_async("key")).unwrap().is_some());

@@ -12,13 +12,13 @@ use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-use support::own_server;
 use support::proxy::Proxy;
 use support::server::Server;
+use support::{own_server, patient};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-const SHORT: Duration = Duration::from_millis(250);
+const SHORT: Duration = Duration::from_millis(500);
 
 fn cache(server: &Server) -> RedisCache {
     RedisCache::builder(server.url()).connect_timeout(SHORT).operation_timeout(SHORT).build().unwrap()
@@ -229,7 +229,7 @@ fn remove_on_another_runtime(cache: &RedisCache, _: &Runtime) -> Result<bool, Er
 fn stays_removed(give_up: GiveUp, remove: fn(&RedisCache, &Runtime) -> Result<bool, Error>) {
     let server = own_server();
     let proxy = Proxy::start(server.address()).unwrap();
-    let direct = cache(&server);
+    let direct = patient(RedisCache::builder(server.url()));
     let runtime = Runtime::new().unwrap();
     for round in 0..5 {
         let cache = RedisCache::builder(proxy.url()).connect_timeout(SHORT).operation_timeout(SHORT).build().unwrap();

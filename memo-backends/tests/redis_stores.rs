@@ -10,7 +10,7 @@ use memo_core::invalidation::{Invalidation, Loaded, Stored};
 use memo_core::{Cache, Error, ErrorKind};
 use std::time::Duration;
 use support::cluster::TestCluster;
-use support::{admin, own_server};
+use support::{admin, own_server, patient};
 use tokio::runtime::Runtime;
 
 type Stores = Vec<Result<Stored, Error>>;
@@ -52,7 +52,7 @@ fn forget_scripts(connection: &mut redis::Connection) {
 #[test]
 fn a_server_that_forgot_the_script_is_told_it_once() {
     let server = own_server();
-    let cache = RedisCache::connect(server.url()).unwrap();
+    let cache = patient(RedisCache::builder(server.url()));
     let (keys, mut connection) = (keys(1_500), admin(&server));
     let entries = loaded(&keys);
     for store_many in doors() {
@@ -74,7 +74,7 @@ fn a_server_that_forgot_the_script_is_told_it_once() {
 #[test]
 fn one_that_fails_keeps_no_other_out() {
     let server = own_server();
-    let cache = RedisCache::connect(server.url()).unwrap();
+    let cache = patient(RedisCache::builder(server.url()));
     let keys = keys(5);
     let keep = Duration::from_secs(60);
     let what = Invalidation { keys: &[&keys[1]], keep, ..Invalidation::default() };
@@ -100,7 +100,7 @@ fn one_that_fails_keeps_no_other_out() {
 #[test]
 fn a_server_that_is_full_refuses_each() {
     let server = own_server();
-    let cache = RedisCache::connect(server.url()).unwrap();
+    let cache = patient(RedisCache::builder(server.url()));
     let keys = keys(3);
     assert!(all_stored(&cache.store_many(&loaded(&keys))));
     redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg("1").exec(&mut admin(&server)).unwrap();

@@ -8,6 +8,8 @@ pub(crate) mod server;
 #[cfg(feature = "redis-tls")]
 pub(crate) mod tls;
 
+use memo_backends::RedisCache;
+use memo_backends::redis::RedisCacheBuilder;
 use memo_core::Cache;
 use memo_core::testing::conformance;
 #[allow(unused_imports, reason = "each test uses a part")]
@@ -15,6 +17,7 @@ pub(crate) use own::{admin, eventually, own_server, replicated, server_with};
 use server::Server;
 use std::env;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// The address of database `number` on the server for all tests: the one in `MEMOKIT_TEST_REDIS`, else one that is
 /// started here. A static is never dropped, but the server ends when this process does, see `server.rs`.
@@ -22,6 +25,12 @@ pub(crate) fn shared_url(number: u8) -> String {
     static OWN: OnceLock<Server> = OnceLock::new();
     let url = env::var("MEMOKIT_TEST_REDIS").unwrap_or_else(|_| OWN.get_or_init(own_server).url());
     format!("{}/{number}", url.trim_end_matches('/'))
+}
+
+/// A cache with more patience than the default, for tests whose subject is not time: the machine has other work too.
+pub(crate) fn patient(builder: RedisCacheBuilder) -> RedisCache {
+    let patience = Duration::from_secs(20);
+    builder.connect_timeout(patience).operation_timeout(patience).build().expect("settings that fit")
 }
 
 /// The contract of a backend, through both doors at the same time; the caches are of two databases.
