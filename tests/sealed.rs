@@ -159,7 +159,8 @@ macro_rules! on {
                     assert!(matches!(cache.store(&key, value, None, 0).unwrap(), Stored::Stored));
                     assert_ne!(store.get(&key).unwrap().unwrap(), value);
                     assert_eq!(cache.get(&key).unwrap().unwrap(), value);
-                    let minute = Some(Duration::from_secs(60));
+                    let keep = Duration::from_secs(60);
+                    let minute = Some(keep);
                     assert!(!cache.touch_if(&key, b"coffee", minute).unwrap());
                     assert!(cache.touch_if(&key, value, minute).unwrap());
                     // Stored in another form, as by a process with other settings.
@@ -167,7 +168,7 @@ macro_rules! on {
                     assert_eq!(cache.touch_if(&key, value, minute).unwrap(), name != $lz4);
                     assert_eq!(cache.remove_if(&key, value).unwrap(), name != $lz4);
                     cache.set(&key, value, None).unwrap();
-                    let what = Invalidation { keys: &[&key], ..Invalidation::default() };
+                    let what = Invalidation { keys: &[&key], keep, ..Invalidation::default() };
                     let sequence = cache.invalidate(&what).unwrap().sequence;
                     assert!(store.get(&key).unwrap().is_none());
                     let late = cache.store(&key, value, None, sequence - 1).unwrap();
