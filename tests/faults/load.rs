@@ -70,6 +70,8 @@ struct Shared {
     stop: AtomicBool,
     phase: AtomicUsize,
     calls: Mutex<Vec<Call>>,
+    /// How many calls of each phase have ended.
+    ended: [AtomicUsize; 3],
     invalidations: AtomicU64,
     failed: AtomicU64,
     cache: Arc<dyn Cache>,
@@ -89,6 +91,12 @@ impl Shared {
 
     fn phase(&self) -> Phase {
         [Phase::Before, Phase::Outage, Phase::After][self.phase.load(SeqCst)]
+    }
+
+    /// A call that began then, and with the breaker open or not, has ended.
+    fn note(&self, calls: &mut Vec<Call>, (phase, is_open): (Phase, bool), begun: Instant) {
+        calls.push((phase, is_open, begun.elapsed()));
+        self.ended[phase as usize].fetch_add(1, SeqCst);
     }
 
     fn is_open(&self) -> bool {
@@ -115,6 +123,7 @@ impl Load {
             stop: AtomicBool::new(false),
             phase: AtomicUsize::new(0),
             calls: Mutex::default(),
+            ended: Default::default(),
             invalidations: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             cache: Arc::clone(cache),
@@ -137,10 +146,20 @@ impl Load {
         self.shared.phase.store(phase as usize, SeqCst);
     }
 
+    /// For so long, and until there were some calls.
+    pub(crate) fn goes_on(&self, span: Duration) {
+        last(span);
+        let (deadline, phase) = (Instant::now() + 40 * TIMEOUT, self.shared.phase.load(SeqCst));
+        while self.shared.ended[phase].load(SeqCst) <= 100 {
+            assert!(Instant::now() < deadline, "there are no calls");
+            last(Duration::from_millis(5));
+        }
+    }
+
     /// Stops. Whoever has not ended long after that hangs; whoever panicked saw a wrong value.
     pub(crate) fn end(mut self) -> Report {
         self.shared.stop.store(true, SeqCst);
-        let deadline = Instant::now() + 20 * TIMEOUT;
+        let deadline = Instant::now() + 40 * TIMEOUT;
         let has_ended = || {
             self.threads.iter().all(JoinHandle::is_finished)
                 && self.tasks.iter().all(tokio::task::JoinHandle::is_finished)
@@ -175,7 +194,7 @@ fn call(shared: &Shared, seed: u64) {
         let (phase, is_open, known) = (shared.phase(), shared.is_open(), truth(key).known.load(SeqCst));
         let begun = Instant::now();
         let found = if state % 3 == 0 { with_copy(key) } else { without_copy(key) };
-        calls.push((phase, is_open, begun.elapsed()));
+        shared.note(&mut calls, (phase, is_open), begun);
         check(key, known, found);
     }
     shared.calls.lock().unwrap().append(&mut calls);
@@ -188,7 +207,7 @@ async fn call_async(shared: Arc<Shared>, seed: u64) {
         let (phase, is_open, known) = (shared.phase(), shared.is_open(), truth(key).known.load(SeqCst));
         let begun = Instant::now();
         let found = as_a_task(key).await;
-        calls.push((phase, is_open, begun.elapsed()));
+        shared.note(&mut calls, (phase, is_open), begun);
         check(key, known, found);
     }
     shared.calls.lock().unwrap().append(&mut calls);

@@ -6,7 +6,7 @@ use super::load::{KEYS, Phase};
 use super::outages::{Servers, opened, outage_of};
 use super::own::{admin, eventually, replicated};
 use super::sentinel::{MASTER, Watched};
-use super::{connect, last, outage};
+use super::{connect, last, outage, patient};
 use memokit::Cache;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ impl<T> Servers for On<T> {
     }
 
     fn direct(&self) -> Arc<dyn Cache> {
-        connect(&self.left)
+        patient(&self.left)
     }
 }
 
@@ -116,7 +116,6 @@ fn a_replica_takes_over_from_a_master_of_a_cluster() {
     let take_over = |on: &mut On<TestCluster>| {
         redis::cmd("CLUSTER").arg(&["FAILOVER", "TAKEOVER"]).exec(&mut on.servers.admin(3)).unwrap();
     };
-    // A cluster that waits longer gives up its other slots too, and then the replica takes over by itself.
     let outage = outage_of(what, start, kill, Duration::from_secs(1), take_over);
     assert!(outage.report.failed > 0 && outage.health.applied_late > 0, "{:?}", outage.health);
 }
