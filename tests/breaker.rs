@@ -23,8 +23,8 @@ fn health(cache: &'static LazyLock<Arc<Faulty>>) -> Health {
 }
 
 /// Waits for a look whose time has come. The thread that looks counts from when it read the clock after its last look: on a
-/// busy machine that may be now, and then it is this pause more.
-fn comes(clock: &MockClock, pause: u64, looked: impl Fn() -> bool) {
+/// busy machine that may be now, and then it is this pause more. Whether it was, and when the look came is not known exactly.
+fn comes_late(clock: &MockClock, pause: u64, looked: impl Fn() -> bool) -> bool {
     let soon = |tries: u32| {
         (0..tries).any(|_| {
             thread::sleep(Duration::from_millis(1));
@@ -37,6 +37,7 @@ fn comes(clock: &MockClock, pause: u64, looked: impl Fn() -> bool) {
         later += 1;
     }
     eventually(looked);
+    later > 0
 }
 
 cache!(DOWN);
@@ -93,24 +94,25 @@ async fn a_cache_that_does_not_answer_is_not_asked_until_it_does() {
     assert_eq!(DOWN.all_calls(), asked);
 
     // Looks at it come after 100, 200, 400 and then every 500 ms.
+    let mut late = false;
     for (pause, step) in [(100, 1), (200, 2), (400, 3), (500, 4), (500, 5)] {
         clock.advance(Duration::from_millis(pause - 1));
         thread::sleep(Duration::from_millis(20));
-        assert_eq!(DOWN.all_calls(), asked + step - 1, "before its time");
+        assert!(late || DOWN.all_calls() == asked + step - 1, "before its time");
         clock.advance(Duration::from_millis(1));
-        comes(&clock, pause, || DOWN.all_calls() == asked + step);
+        late = comes_late(&clock, pause, || DOWN.all_calls() == asked + step);
     }
     assert!(!health(&DOWN).answers);
     DOWN.withdraw(down);
     clock.advance(Duration::from_millis(500));
-    comes(&clock, 500, || health(&DOWN).answers);
+    comes_late(&clock, 500, || health(&DOWN).answers);
     assert_eq!(health(&DOWN).outages, 1);
     // One failure is enough for one that has just come back.
     DOWN.inject(Fault::error(ErrorKind::Timeout).times(1));
     with_local(51);
     assert_eq!((health(&DOWN).answers, health(&DOWN).outages), (false, 2));
     clock.advance(Duration::from_millis(500));
-    comes(&clock, 500, || health(&DOWN).answers);
+    comes_late(&clock, 500, || health(&DOWN).answers);
     assert_eq!((with_local(10), with_local(50), without_local(50)), (11, 51, 51));
     assert!(DOWN.inner().get(with_local::key(50).unwrap().text()).unwrap().is_some());
 }
