@@ -2,13 +2,13 @@
 //! thread, and where it panics.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::items_after_statements, reason = "what a test needs stands in it")]
+#![allow(clippy::needless_pass_by_value, reason = "the forms are what is tested")]
 
 use memokit::cached;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::thread;
 
 /// A key whose traits, and a value whose copies and end, call the function they belong to.

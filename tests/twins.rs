@@ -1,5 +1,6 @@
 //! A function and its async twin with the entries of one prefix, on a thread that drives the tasks.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+#![allow(clippy::unused_async, reason = "samples of what users write")]
 
 mod support;
 

@@ -44,7 +44,7 @@ fn parents_of(ids: &[u32]) -> Vec<u32> {
 }
 
 /// How deep these are, given how deep their parents are.
-fn below(parents: HashMap<u32, u32>, ids: &[u32]) -> HashMap<u32, u32> {
+fn below(parents: &HashMap<u32, u32>, ids: &[u32]) -> HashMap<u32, u32> {
     ids.iter().map(|id| (*id, id.checked_sub(1).map_or(0, |parent| parents[&parent] + 1))).collect()
 }
 
@@ -56,7 +56,7 @@ fn loads_of_several_that_need_ids_of_each_other_end() {
     fn depths(ids: &[u32]) -> HashMap<u32, u32> {
         MEETING.meet();
         let parents = parents_of(ids);
-        below(if parents.is_empty() { HashMap::new() } else { depths(&parents) }, ids)
+        below(&if parents.is_empty() { HashMap::new() } else { depths(&parents) }, ids)
     }
 
     let [odd, even] = both([|| depths(&[3, 1]), || depths(&[2])]);
@@ -99,7 +99,7 @@ async fn tasks_that_need_ids_of_each_other_end() {
             tokio::task::yield_now().await;
         }
         let parents = parents_of(ids);
-        below(if parents.is_empty() { HashMap::new() } else { Box::pin(depths(&parents)).await }, ids)
+        below(&if parents.is_empty() { HashMap::new() } else { Box::pin(depths(&parents)).await }, ids)
     }
 
     let both = async { tokio::join!(depths(&[3, 1]), depths(&[2])) };
@@ -116,7 +116,7 @@ fn so_do_loads_that_share_a_cache_but_have_no_local_level() {
     fn depths(ids: &[u32]) -> HashMap<u32, u32> {
         MEETING.meet();
         let parents = parents_of(ids);
-        below(if parents.is_empty() { HashMap::new() } else { depths(&parents) }, ids)
+        below(&if parents.is_empty() { HashMap::new() } else { depths(&parents) }, ids)
     }
 
     let [odd, even] = both([|| depths(&[3, 1]), || depths(&[2])]);
