@@ -27,6 +27,8 @@ use std::sync::atomic::{Ordering, compiler_fence};
 struct Record {
     /// The epoch in which its thread began to read; [`IDLE`] while it does not.
     epoch: AtomicU64,
+    /// Whether its readers need a fence of their own. Here, since they have this line at hand.
+    needs_fence: bool,
     /// Whether a thread has it.
     taken: AtomicBool,
     /// Written once, before it is in the list.
@@ -34,6 +36,8 @@ struct Record {
 }
 
 const IDLE: u64 = 0;
+/// No epoch, and nothing that a record says.
+const LAST: u64 = u64::MAX;
 
 global! {
     static EPOCH: AtomicU64 = AtomicU64::new(1);
@@ -54,10 +58,9 @@ thread_local! {
 #[must_use]
 pub(crate) struct Pin {
     record: &'static Record,
-    /// What the record said before: reading may nest, since copying a value is code of users.
+    /// What the record said before: reading may nest, since copying a value is code of users. [`LAST`] if the record is
+    /// this pin's alone, since its thread is being torn down.
     before: u64,
-    /// Whether the record is this pin's alone, since its thread is being torn down.
-    is_last: bool,
     /// It is about this thread.
     _not_send: PhantomData<*const ()>,
 }
@@ -66,7 +69,7 @@ pub(crate) struct Pin {
 #[inline(always)]
 pub(crate) fn pin() -> Pin {
     match MINE.with(Cell::get) {
-        Some(record) => Pin::on(record, false),
+        Some(record) => Pin::on(record),
         None => first_pin(),
     }
 }
@@ -79,32 +82,43 @@ fn first_pin() -> Pin {
     match LEASE.try_with(|mine| mine.set(Some(lease))) {
         Ok(()) => {
             MINE.with(|mine| mine.set(Some(record)));
-            Pin::on(record, false)
+            Pin::on(record)
         }
         // The lease is gone with the attempt; this thread has it for one reading more.
-        Err(_) => Pin::on(Lease::take().keep(), true),
+        Err(_) => {
+            let mut pin = Pin::on(Lease::take().keep());
+            pin.before = LAST;
+            pin
+        }
     }
 }
 
 impl Pin {
     #[inline(always)]
-    fn on(record: &'static Record, is_last: bool) -> Self {
+    fn on(record: &'static Record) -> Self {
         let before = record.epoch.load(Ordering::Relaxed);
         if before == IDLE {
             // Release, since who reads this need not have seen the end of the reading before, which happened before it.
             record.epoch.store(EPOCH.load(Ordering::Acquire), Ordering::Release);
-            light_fence();
+            light_fence(record.needs_fence);
         }
-        Pin { record, before, is_last, _not_send: PhantomData }
+        Pin { record, before, _not_send: PhantomData }
+    }
+
+    #[cold]
+    fn end_last(&self) {
+        self.record.epoch.store(IDLE, Ordering::Release);
+        drop(Lease(self.record));
     }
 }
 
 impl Drop for Pin {
     #[inline(always)]
     fn drop(&mut self) {
-        self.record.epoch.store(self.before, Ordering::Release);
-        if self.is_last {
-            drop(Lease(self.record));
+        if self.before == LAST {
+            self.end_last();
+        } else {
+            self.record.epoch.store(self.before, Ordering::Release);
         }
     }
 }
@@ -115,7 +129,7 @@ struct Lease(&'static Record);
 impl Lease {
     fn take() -> Self {
         // Before anybody may read, it is known which fence they use.
-        let _ = has_membarrier();
+        let needs_fence = !has_membarrier();
         for record in records() {
             let taken = record.taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed);
             if taken.is_ok() {
@@ -124,6 +138,7 @@ impl Lease {
         }
         let record: &'static Record = Box::leak(Box::new(Record {
             epoch: AtomicU64::new(IDLE),
+            needs_fence,
             taken: AtomicBool::new(true),
             next: AtomicPtr::default(),
         }));
@@ -175,13 +190,10 @@ pub(crate) fn readers_left() -> bool {
     })
 }
 
-/// Whether readers need a fence of their own. It is so until the kernel has agreed to put them.
-static NEEDS_FENCE: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(true);
-
 /// Between a reader's announcement and its looking.
 #[inline(always)]
-fn light_fence() {
-    if NEEDS_FENCE.load(Ordering::Relaxed) {
+fn light_fence(is_needed: bool) {
+    if is_needed {
         fence(Ordering::SeqCst);
     } else {
         compiler_fence(Ordering::SeqCst);
@@ -190,7 +202,7 @@ fn light_fence() {
 
 /// Between unlinking and reading the records.
 fn heavy_fence() {
-    // Who reads `NEEDS_FENCE` as false does so after `has_membarrier` was true, and it stays what it is.
+    // It stays what it was as the first record was made.
     if has_membarrier() {
         membarrier::put();
     }
@@ -199,11 +211,7 @@ fn heavy_fence() {
 
 fn has_membarrier() -> bool {
     static ANSWER: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    *ANSWER.get_or_init(|| {
-        let registered = !IS_MODEL && membarrier::register();
-        NEEDS_FENCE.store(!registered, Ordering::Relaxed);
-        registered
-    })
+    *ANSWER.get_or_init(|| !IS_MODEL && membarrier::register())
 }
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(miri)))]

@@ -129,14 +129,30 @@ where
     #[inline(always)]
     pub(crate) fn get(&self, pin: &Pin, hash: u64, key: &impl Equivalent<K>) -> Looked<V> {
         match self.find(pin, hash, key) {
-            Some(seen) if !self.engine.is_valid(seen) => Looked::Nothing,
-            Some(seen) if seen.is_expired() => Looked::Expired,
-            Some(seen) => {
+            Some(seen) if seen.is_simply_fresh() => {
+                seen.serve_simply();
+                Looked::Fresh(self.hit(seen))
+            }
+            Some(seen) if seen.is_extended_and_fresh() => {
                 seen.serve();
                 Looked::Fresh(self.hit(seen))
             }
+            Some(seen) => self.look_closer(seen),
             None => Looked::Nothing,
         }
+    }
+
+    /// As [`get`](Local::get), of an entry that has expired, or for which something was invalidated since its load began.
+    #[inline(never)]
+    fn look_closer(&self, seen: Seen<'_>) -> Looked<V> {
+        if !self.engine.is_valid(seen) {
+            return Looked::Nothing;
+        }
+        if seen.is_expired() {
+            return Looked::Expired;
+        }
+        seen.serve();
+        Looked::Fresh(self.hit(seen))
     }
 
     /// The entry, fresh or expired but not invalidated, without marking it as used. Who asks has its tags.

@@ -1,4 +1,5 @@
-//! One stored entry in memory: a head whose layout is the same for all types, and behind it key and value.
+//! One stored entry in memory: a head whose layout is the same for all types, behind it key and value, and before it what
+//! only some entries have.
 //!
 //! Table and policy know the head alone, so they are compiled once and not again for each function.
 #![allow(unsafe_code)]
@@ -30,14 +31,15 @@ pub(super) struct Head {
     stamp: u32,
 }
 
-/// The entry is an [`Extended`] one.
+/// The entry has an [`Extension`].
 pub(super) const EXTENDED: u32 = 1;
-/// It goes with its key and what all such entries of its engine go with: a [`Marked`] one, or an extended one without marks
-/// of its own.
+/// It goes with its key and what all such entries of its engine go with: it has [`Checked`] alone before it, or is an
+/// extended one without marks of its own.
 pub(super) const MARKED: u32 = 1 << 1;
 /// It has tags, for whoever gets its value.
 pub(super) const TAGGED: u32 = 1 << 2;
 const FLAGS: u32 = 3;
+const ALL_FLAGS: u32 = (1 << FLAGS) - 1;
 
 /// A head is sixteen bytes, so that an entry of a number for a number takes half a cache line.
 const _: () = assert!(size_of::<Head>() == 16);
@@ -79,52 +81,29 @@ pub(super) struct Payload<K, V> {
     pub(super) value: V,
 }
 
+/// What every entry has. An entry of which there is no more to say is this alone.
 #[repr(C)]
-pub(super) struct Plain<K, V> {
+pub(super) struct Body<K, V> {
     pub(super) head: Head,
     pub(super) payload: Payload<K, V>,
 }
 
-/// An entry in front of a cache of which there is no more to say: its other names are those of its engine.
+/// What an entry has right before its head, if it can expire, has a weight or a cost, or goes with others. What a hit looks
+/// at stands last, next to the head. So a hit of a small entry touches one or two lines, whatever else is known of it.
 #[repr(C)]
-pub(super) struct Marked<K, V> {
-    pub(super) head: Head,
-    pub(super) checked: Checked,
-    pub(super) payload: Payload<K, V>,
-}
-
-/// What a hit looks at stands together, from the head on; the rest stands before it. So a hit of a small entry touches one
-/// or two lines, whatever else is known of it.
-#[repr(C)]
-pub(super) struct Extended<K, V> {
-    pub(super) rest: Rest,
-    pub(super) head: Head,
-    pub(super) hot: Hot,
-    pub(super) payload: Payload<K, V>,
-}
-
-/// What a hit does not look at.
-pub(super) struct Rest {
+pub(super) struct Extension {
     pub(super) created: Tick,
     pub(super) weight: u64,
     /// What the policy thinks it is worth, where it goes by cost. Changed under the lock of its shard.
     pub(super) worth: AtomicU64,
     pub(super) marks: Option<Arc<Marks>>,
-}
-
-#[repr(C)]
-pub(super) struct Hot {
-    /// Where a [`Marked`] entry has it too.
-    pub(super) checked: Checked,
     pub(super) deadline: Tick,
+    /// This alone stands there for an entry in front of a cache of which there is no more to say: its other names are
+    /// those of its engine.
+    pub(super) checked: Checked,
 }
 
-/// From the head of an extended entry to its other parts. `repr(C)`, and the types of all that comes before are known, so it is
-/// the same whatever the key and the value are.
-const TO_REST: usize = offset_of!(Extended<(), ()>, head) - offset_of!(Extended<(), ()>, rest);
-const TO_HOT: usize = offset_of!(Extended<(), ()>, hot) - offset_of!(Extended<(), ()>, head);
-const TO_CHECKED: usize = offset_of!(Marked<(), ()>, checked);
-const _: () = assert!(TO_CHECKED == TO_HOT + offset_of!(Hot, checked));
+const _: () = assert!(offset_of!(Extension, checked) + size_of::<Checked>() == size_of::<Extension>());
 
 /// A node, wherever it is: in a table, in a queue, or waiting to be freed.
 ///
@@ -160,36 +139,27 @@ impl Node {
     /// When it expires.
     #[inline(always)]
     pub(super) fn deadline(self) -> Tick {
-        self.hot().map_or(Tick::NEVER, |hot| hot.deadline)
+        self.extension().map_or(Tick::NEVER, |extension| extension.deadline)
     }
 
     pub(super) fn weight(self) -> u64 {
-        self.rest().map_or(1, |rest| rest.weight)
+        self.extension().map_or(1, |extension| extension.weight)
     }
 
     /// When it was stored.
     #[inline(always)]
     pub(super) fn created(self) -> Tick {
-        self.rest().map_or_else(|| Tick::at(QUARTER * (self.head().stamp >> FLAGS)), |rest| rest.created)
+        self.extension().map_or_else(|| Tick::at(QUARTER * (self.head().stamp >> FLAGS)), |extension| extension.created)
     }
 
     #[inline(always)]
-    fn hot(&self) -> Option<&Hot> {
-        if !self.head().has(EXTENDED) {
-            return None;
-        }
-        // SAFETY: the head of an extended entry is followed by this. By the invariant of this type the node is not freed.
-        Some(unsafe { self.0.byte_add(TO_HOT).cast().as_ref() })
-    }
-
-    #[inline(always)]
-    fn rest(&self) -> Option<&Rest> {
+    fn extension(&self) -> Option<&Extension> {
         if !self.head().has(EXTENDED) {
             return None;
         }
         // SAFETY: this stands before the head of an extended entry, in one allocation, of all of which the pointer was
         // made. By the invariant of this type the node is not freed.
-        Some(unsafe { self.0.byte_sub(TO_REST).cast().as_ref() })
+        Some(unsafe { self.0.byte_sub(size_of::<Extension>()).cast().as_ref() })
     }
 
     /// Whether nothing that it goes with was invalidated since its load began. `others` are the names of the marked
@@ -199,14 +169,44 @@ impl Node {
         if !self.head().has(EXTENDED | MARKED) {
             return true;
         }
-        // SAFETY: both kinds have it there. By the invariant of this type the node is not freed.
-        let checked: &Checked = unsafe { self.0.byte_add(TO_CHECKED).cast().as_ref() };
+        // SAFETY: it is one of both.
+        let checked = unsafe { self.checked() };
         checked.is_latest() || self.check(checked, others)
+    }
+
+    /// Whether it can't expire, has no tags, and goes with nothing, or nothing at all was invalidated since its load began.
+    /// `false` is for who looks closer.
+    #[inline(always)]
+    pub(super) fn is_simply_fresh(self) -> bool {
+        match self.head().stamp & ALL_FLAGS {
+            0 => true,
+            // SAFETY: it is marked.
+            MARKED => unsafe { self.checked() }.is_latest(),
+            _ => false,
+        }
+    }
+
+    /// Whether it is extended and has not expired, and nothing at all was invalidated since its load began or it goes with
+    /// nothing. `false` is for who looks closer.
+    #[inline(always)]
+    pub(super) fn is_extended_and_fresh(self) -> bool {
+        self.extension().is_some_and(|extension| extension.checked.is_latest() && super::is_fresh(extension.deadline))
+    }
+
+    /// Up to which number it is known to be valid.
+    ///
+    /// # Safety
+    /// It is marked or extended.
+    #[inline(always)]
+    unsafe fn checked(&self) -> &Checked {
+        // SAFETY: both kinds have it there, in one allocation with the head, of all of which the pointer was made. By the
+        // invariant of this type the node is not freed.
+        unsafe { self.0.byte_sub(size_of::<Checked>()).cast().as_ref() }
     }
 
     #[cold]
     fn check(self, checked: &Checked, others: &OnceLock<[Name; 2]>) -> bool {
-        match self.rest().and_then(|rest| rest.marks.as_ref()) {
+        match self.extension().and_then(|extension| extension.marks.as_ref()) {
             Some(marks) => checked.check(marks),
             // There are some, since it is marked.
             None if self.head().has(MARKED) => others.get().is_some_and(|others| checked.check_alone(*others)),
@@ -220,17 +220,17 @@ impl Node {
         if !self.head().has(TAGGED) {
             return None;
         }
-        self.rest()?.marks.as_deref()
+        self.extension()?.marks.as_deref()
     }
 
     /// What the policy thought it was worth.
     pub(super) fn worth(self) -> u64 {
-        self.rest().map_or(0, |rest| rest.worth.load(Ordering::Relaxed))
+        self.extension().map_or(0, |extension| extension.worth.load(Ordering::Relaxed))
     }
 
     pub(super) fn set_worth(self, worth: u64) {
-        if let Some(rest) = self.rest() {
-            rest.worth.store(worth, Ordering::Relaxed);
+        if let Some(extension) = self.extension() {
+            extension.worth.store(worth, Ordering::Relaxed);
         }
     }
 
@@ -240,13 +240,8 @@ impl Node {
     /// The node was made by `Owned::new::<K, V>`, and is not freed for the lifetime.
     #[inline(always)]
     pub(super) unsafe fn payload<'a, K, V>(self) -> &'a Payload<K, V> {
-        let offset = match self.head() {
-            head if head.has(EXTENDED) => offset_of!(Extended<K, V>, payload) - offset_of!(Extended<K, V>, head),
-            head if head.has(MARKED) => offset_of!(Marked<K, V>, payload),
-            _ => offset_of!(Plain<K, V>, payload),
-        };
-        // SAFETY: a node of these types, as the caller says, has its payload there.
-        unsafe { self.0.byte_add(offset).cast::<Payload<K, V>>().as_ref() }
+        // SAFETY: the head is that of a body of these types, as the caller says.
+        unsafe { &self.0.cast::<Body<K, V>>().as_ref().payload }
     }
 }
 

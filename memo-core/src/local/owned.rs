@@ -1,11 +1,11 @@
 //! Making and freeing what is stored, by its types.
 #![allow(unsafe_code)]
 
-use super::node::{EXTENDED, Extended, Extra, Head, Hot, MARKED, Marked, Node, Payload, Plain, Rest, TAGGED};
+use super::node::{Body, EXTENDED, Extension, Extra, Head, MARKED, Node, Payload, TAGGED};
 use crate::invalidations::{Checked, Marks, Name};
 use crate::sync::IS_MODEL;
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::any::Any;
-use std::mem::offset_of;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
@@ -54,37 +54,20 @@ impl Owned {
         V: Send + Sync + 'static,
     {
         let payload = Payload { key, value };
-        let head = |flags| Head::new(hash, extra.created, extra.class, flags);
+        let body = |flags| Body { head: Head::new(hash, extra.created, extra.class, flags), payload };
         let alone = marks.as_deref().and_then(Checked::alone);
         let alone = alone.filter(|(_, names)| others.get_or_init(|| *names) == names).map(|(checked, _)| checked);
-        let node: NonNull<Head> = match (extra.says_something(), alone, marks) {
-            (false, None, None) => NonNull::from(Box::leak(Box::new(Plain { head: head(0), payload }))).cast(),
-            (false, Some(checked), _) => {
-                NonNull::from(Box::leak(Box::new(Marked { head: head(MARKED), checked, payload }))).cast()
-            }
-            (true, Some(checked), _) => Self::extended(head(EXTENDED | MARKED), payload, extra, checked, None),
+        let node = match (extra.says_something(), alone, marks) {
+            (false, None, None) => placed((), body(0)),
+            (false, Some(checked), _) => placed(checked, body(MARKED)),
+            (true, Some(checked), _) => placed(extension(extra, checked, None), body(EXTENDED | MARKED)),
             (_, None, marks) => {
                 let is_tagged = marks.as_ref().is_some_and(|marks| !marks.tags().is_empty());
-                let head = head(EXTENDED | if is_tagged { TAGGED } else { 0 });
-                Self::extended(head, payload, extra, Checked::new(marks.as_deref()), marks)
+                let flags = EXTENDED | if is_tagged { TAGGED } else { 0 };
+                placed(extension(extra, Checked::new(marks.as_deref()), marks), body(flags))
             }
         };
-        Owned { node: Node(node), types: Types::of::<K, V>() }
-    }
-
-    fn extended<K, V>(
-        head: Head,
-        payload: Payload<K, V>,
-        extra: Extra,
-        checked: Checked,
-        marks: Option<Arc<Marks>>,
-    ) -> NonNull<Head> {
-        let Extra { created, deadline, weight, .. } = extra;
-        let hot = Hot { checked, deadline };
-        let rest = Rest { created, weight, worth: AtomicU64::new(0), marks };
-        let leaked = NonNull::from(Box::leak(Box::new(Extended { rest, head, hot, payload })));
-        // SAFETY: it is within the allocation.
-        unsafe { leaked.byte_add(offset_of!(Extended<K, V>, head)).cast() }
+        Owned { node, types: Types::of::<K, V>() }
     }
 
     /// A node that was [given away](Owned::give).
@@ -114,23 +97,71 @@ impl Drop for Owned {
     }
 }
 
+fn extension(extra: Extra, checked: Checked, marks: Option<Arc<Marks>>) -> Extension {
+    let Extra { created, deadline, weight, .. } = extra;
+    Extension { created, weight, worth: AtomicU64::new(0), marks, deadline, checked }
+}
+
+/// Room for a body with a `P` right before it, and how far from its start the body is.
+const fn layout<P, B>() -> (Layout, usize) {
+    const { assert!(size_of::<P>().is_multiple_of(align_of::<P>()) && align_of::<B>().is_power_of_two()) };
+    let align = if align_of::<P>() > align_of::<B>() { align_of::<P>() } else { align_of::<B>() };
+    let to_body = size_of::<P>().next_multiple_of(align);
+    match Layout::from_size_align(to_body + size_of::<B>(), align) {
+        Ok(layout) => (layout, to_body),
+        Err(_) => panic!("no entry is so large"),
+    }
+}
+
+/// A node in memory of its own, with a `P` right before it.
+fn placed<P, K, V>(prefix: P, body: Body<K, V>) -> Node {
+    let (layout, to_body) = const { layout::<P, Body<K, V>>() };
+    // SAFETY: a head is not empty.
+    let Some(start) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
+    // SAFETY: both are within what was allocated, as `layout` says, and aligned: the body is at a multiple of both
+    // alignments, and the size of a `P` is one of its own.
+    unsafe {
+        let head = start.byte_add(to_body).cast::<Body<K, V>>();
+        head.byte_sub(size_of::<P>()).cast::<P>().write(prefix);
+        head.write(body);
+        Node(head.cast())
+    }
+}
+
 /// # Safety
 /// The node was made by `Owned::new::<K, V>`, and nobody uses it any more.
 unsafe fn free<K, V>(node: Node) {
-    if IS_MODEL {
-        // Its memory stays, so that a model sees who reads it. SAFETY: as below.
-        return unsafe { std::ptr::drop_in_place(std::ptr::from_ref(node.payload::<K, V>()).cast_mut()) };
+    // SAFETY: as the caller says; what stands before a node is told by its flags.
+    unsafe {
+        match node.head() {
+            head if head.has(EXTENDED) => free_with::<Extension, K, V>(node),
+            head if head.has(MARKED) => free_with::<Checked, K, V>(node),
+            _ => free_with::<(), K, V>(node),
+        }
     }
-    if node.head().has(EXTENDED) {
-        // SAFETY: it was leaked from such a box, whose beginning is so far from its head.
-        drop(unsafe {
-            Box::from_raw(node.0.byte_sub(offset_of!(Extended<K, V>, head)).cast::<Extended<K, V>>().as_ptr())
-        });
-    } else if node.head().has(MARKED) {
-        // SAFETY: as above.
-        drop(unsafe { Box::from_raw(node.0.cast::<Marked<K, V>>().as_ptr()) });
-    } else {
-        // SAFETY: as above.
-        drop(unsafe { Box::from_raw(node.0.cast::<Plain<K, V>>().as_ptr()) });
+}
+
+/// # Safety
+/// The node was made by `placed::<P, K, V>`, and nobody uses it any more.
+unsafe fn free_with<P, K, V>(node: Node) {
+    /// Gives the memory back, whatever the code of users does.
+    struct Memory(NonNull<u8>, Layout);
+
+    impl Drop for Memory {
+        fn drop(&mut self) {
+            // In a model it stays, so that the model sees who reads it.
+            if !IS_MODEL {
+                // SAFETY: it was allocated with this layout, and what was in it is dropped.
+                unsafe { dealloc(self.0.as_ptr(), self.1) }
+            }
+        }
+    }
+
+    let (layout, to_body) = const { layout::<P, Body<K, V>>() };
+    // SAFETY: it is where `placed` put it, and nobody else has it.
+    unsafe {
+        let _memory = Memory(node.0.byte_sub(to_body).cast(), layout);
+        let _prefix = node.0.byte_sub(size_of::<P>()).cast::<P>().read();
+        node.0.cast::<Body<K, V>>().drop_in_place();
     }
 }

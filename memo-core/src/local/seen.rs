@@ -6,19 +6,23 @@ use crate::clock::Tick;
 use crate::epoch::Pin;
 use crate::events::Cause;
 use crate::memo::context;
+use std::marker::PhantomData;
 
 /// A node that somebody found while pinned: as long as the pin lives, it is not freed.
 #[derive(Clone, Copy)]
 pub(crate) struct Seen<'a> {
     node: Node,
-    _pin: &'a Pin,
+    /// No reference, so that a pin need not be in memory.
+    _pin: PhantomData<&'a Pin>,
 }
 
 impl<'a> Seen<'a> {
-    pub(super) fn new(node: Node, pin: &'a Pin) -> Self {
-        Seen { node, _pin: pin }
+    #[inline(always)]
+    pub(super) fn new(node: Node, _pin: &'a Pin) -> Self {
+        Seen { node, _pin: PhantomData }
     }
 
+    #[inline(always)]
     pub(super) fn node(self) -> Node {
         self.node
     }
@@ -32,6 +36,25 @@ impl<'a> Seen<'a> {
     #[inline(always)]
     pub(crate) fn is_expired(self) -> bool {
         !super::is_fresh(self.deadline())
+    }
+
+    /// Whether it may be served without a further look: nothing at all was invalidated since its load began, or it goes with
+    /// nothing, it can't expire, and it has no tags.
+    #[inline(always)]
+    pub(crate) fn is_simply_fresh(self) -> bool {
+        self.node.is_simply_fresh()
+    }
+
+    /// Such a one is served: marks it as used.
+    #[inline(always)]
+    pub(crate) fn serve_simply(self) {
+        self.node.head().use_once();
+    }
+
+    /// As [`is_simply_fresh`](Seen::is_simply_fresh), of one that can expire or has tags.
+    #[inline(always)]
+    pub(crate) fn is_extended_and_fresh(self) -> bool {
+        self.node.is_extended_and_fresh()
     }
 
     /// It is served: marks it as used, and hands its tags to the load that the running code is inside of.

@@ -41,7 +41,8 @@ fn tag(hash: u32) -> u64 {
 /// One bit for each slot that has this tag, at the top of its byte. There may be too many, above a right one.
 #[inline(always)]
 fn matches(tags: u64, tag: u64) -> u64 {
-    let differ = (tags ^ (LOW_BITS * tag)) & (u64::MAX >> 8);
+    // The byte on top is no tag, and is lost at the end: nothing is carried down.
+    let differ = tags ^ (LOW_BITS * tag);
     differ.wrapping_sub(LOW_BITS) & !differ & (LOW_BITS << 7)
 }
 
@@ -70,15 +71,19 @@ impl Table {
     /// The first node of this hash to which `is` says yes.
     #[inline(always)]
     pub(super) fn find(&self, hash: u32, mut is: impl FnMut(Node) -> bool) -> Option<Node> {
-        let mut at = self.home(hash);
+        let at = self.home(hash);
         let bucket = &self.buckets[at];
         let tags = bucket.tags.load(Ordering::Acquire);
         if let Some(node) = bucket.find(matches(tags, tag(hash)), &mut is) {
             return Some(node);
         }
-        if tags >> PASSED == 0 {
-            return None;
-        }
+        if tags >> PASSED == 0 { None } else { self.find_further(at, hash, is) }
+    }
+
+    /// As [`find`](Table::find), past the bucket where the search began. Apart, since it is seldom needed and its loop
+    /// would take the registers of the first look.
+    #[inline(never)]
+    fn find_further(&self, mut at: usize, hash: u32, mut is: impl FnMut(Node) -> bool) -> Option<Node> {
         for _ in 1..self.buckets.len() {
             at = self.after(at);
             let bucket = &self.buckets[at];

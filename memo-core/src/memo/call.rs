@@ -76,7 +76,8 @@ pub trait MemoKey: Clone + Eq + Hash + Send + Sync + 'static {}
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> MemoKey for K {}
 
 /// Takes the first look for a call.
-#[inline]
+// Always, or a hit goes through memory on its way to the caller.
+#[inline(always)]
 pub fn start<T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,

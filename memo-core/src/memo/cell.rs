@@ -56,17 +56,23 @@ impl<T: ?Sized> Clone for Instance<T> {
 
 impl<T: ?Sized> Copy for Instance<T> {}
 
-/// An instantiation, and the types its entries have.
-pub(super) type Id = (TypeId, TypeId);
+/// An instantiation, and the types its entries have: made by [`id`] alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Id {
+    /// Of instance, key and value together, so that a call compares one.
+    all: TypeId,
+    /// Of key and value. It follows from `all`.
+    entry: TypeId,
+}
 
 type Map<I> = HashMap<I, Slot, foldhash::fast::RandomState>;
 
 #[inline]
 pub(super) fn id<T: ?Sized, K: 'static, V: 'static>(_instance: Instance<T>) -> Id {
-    (typeid::of::<PhantomData<T>>(), TypeId::of::<(K, V)>())
+    Id { all: typeid::of::<PhantomData<(PhantomData<T>, K, V)>>(), entry: TypeId::of::<(K, V)>() }
 }
 
-/// A memo whose types are forgotten, and what they were: `memo` is a `Memo<K, V>` where `id.1` is the id of `(K, V)`.
+/// A memo whose types are forgotten, and what they were: `memo` is a `Memo<K, V>` where `id.entry` is the id of `(K, V)`.
 #[derive(Clone, Copy)]
 pub(super) struct Slot {
     id: Id,
@@ -81,18 +87,19 @@ impl Slot {
         K: Clone + Eq + Hash + Send + Sync + 'static,
         V: Clone + Send + Sync + 'static,
     {
-        assert_eq!(id.1, TypeId::of::<(K, V)>(), "a memo of other types");
+        assert_eq!(id.entry, TypeId::of::<(K, V)>(), "a memo of other types");
         Slot { id, memo }
     }
 
     /// The memo, if it is of this instantiation and of these types.
-    #[inline]
     #[expect(clippy::cast_ptr_alignment, reason = "it points to a `Memo<K, V>`, as shown below")]
+    #[inline(always)]
     fn get<K: 'static, V: 'static>(self, id: Id) -> Option<&'static Memo<K, V>> {
-        if self.id != id || id.1 != TypeId::of::<(K, V)>() {
+        // Of two ids whose `all` is the same, `entry` is.
+        if self.id.all != id.all || id.entry != TypeId::of::<(K, V)>() {
             return None;
         }
-        // SAFETY: `self.id.1` is the id of `(K, V)`, so by the invariant of `Slot` the memo is a `Memo<K, V>`. It
+        // SAFETY: `self.id.entry` is the id of `(K, V)`, so by the invariant of `Slot` the memo is a `Memo<K, V>`. It
         // lives for ever.
         Some(unsafe { &*std::ptr::from_ref(self.memo).cast::<Memo<K, V>>() })
     }
@@ -118,11 +125,14 @@ impl Slots {
         V: Clone + Send + Sync + 'static,
     {
         let id = id::<T, K, V>(instance);
-        match self.first.get().and_then(|slot| slot.get(id)) {
-            Some(memo) => memo,
-            // By the instance, not by its id, which would have to be written to memory on every call.
-            None => found(instance, find),
+        // Without an option of both looks, which would be asked once more.
+        if let Some(slot) = self.first.get()
+            && let Some(memo) = slot.get(id)
+        {
+            return memo;
         }
+        // By the instance, not by its id, which would have to be written to memory on every call.
+        found(instance, find)
     }
 
     /// The slot of an instantiation, made by `make` at first use. It knows no types, so that it is compiled once.

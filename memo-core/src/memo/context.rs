@@ -59,8 +59,14 @@ pub(crate) fn inherit(tags: &Tags) {
 /// As [`inherit`], from a value that was found.
 #[inline]
 pub(crate) fn inherit_from(marks: Option<&Marks>) {
-    if let Some(marks) = marks {
+    /// Apart, since few entries have tags, and whoever calls is in every function.
+    #[inline(never)]
+    fn inherit_those_of(marks: &Marks) {
         inherit(marks.tags());
+    }
+
+    if let Some(marks) = marks {
+        inherit_those_of(marks);
     }
 }
 

@@ -221,7 +221,7 @@ impl Function {
         O: Outcome + 'static,
         P: Parts,
     {
-        self.memo_of(instance, || self.local_level::<O, P>(outcome))
+        self.memo_of(instance, move || self.local_level::<O, P>(outcome))
     }
 
     /// The memo of this instantiation for entries of these types, whose local level is made at first use.
@@ -236,7 +236,8 @@ impl Function {
         K: Clone + Eq + Hash + Send + Sync + 'static,
         V: Clone + Send + Sync + 'static,
     {
-        self.slots.get(instance, |id| {
+        // What moves goes in registers, and only where the memo is not the first one.
+        self.slots.get(instance, move |id| {
             self.find(id, &|| {
                 let memo: &'static Memo<K, V> = Box::leak(Box::new(Memo::new(local())));
                 sweeper::register(memo);

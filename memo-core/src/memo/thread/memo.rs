@@ -12,7 +12,7 @@ use super::super::function::Function;
 use crate::invalidations;
 use crate::local::{Entry, ThreadLocal};
 use equivalent::Equivalent;
-use std::any::{Any, TypeId};
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -205,7 +205,7 @@ pub(super) struct Load {
 }
 
 /// A function, what it was instantiated with, and the types of its entries.
-type Id = (usize, (TypeId, TypeId));
+type Id = (usize, cell::Id);
 
 thread_local! {
     /// What this thread remembers. Ids have no code of users, so nothing else runs while it is borrowed.
