@@ -6,6 +6,7 @@ use super::owned::{Owned, Types};
 use super::policy::Bound;
 use super::seen::{Seen, Went};
 use super::shard::Shard;
+use super::slots;
 use super::sweep::Sweep;
 use crate::clock::{self, Tick};
 use crate::epoch::Pin;
@@ -191,6 +192,7 @@ impl Engine {
     /// Frees all that was removed and nobody reads any more.
     pub(crate) fn free_now(&self) {
         self.shards.iter().for_each(|shard| shard.free(self.types, true));
+        slots::give_back();
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -13,6 +13,7 @@ mod queued;
 mod ring;
 mod seen;
 mod shard;
+mod slots;
 mod sweep;
 mod table;
 mod thread;

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use super::node::{Body, EXTENDED, Extension, Extra, Head, MARKED, Node, Payload, TAGGED};
+use super::slots;
 use crate::invalidations::{Checked, Marks, Name};
 use crate::sync::IS_MODEL;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -113,11 +114,20 @@ const fn layout<P, B>() -> (Layout, usize) {
     }
 }
 
-/// A node in memory of its own, with a `P` right before it.
+/// Unit tests have each node in memory of its own, so that the tools which watch memory see who uses it after it was freed.
+const fn is_in_slot(layout: Layout) -> bool {
+    !cfg!(test) && slots::fits(layout)
+}
+
+/// A node, with a `P` right before it.
 fn placed<P, K, V>(prefix: P, body: Body<K, V>) -> Node {
     let (layout, to_body) = const { layout::<P, Body<K, V>>() };
-    // SAFETY: a head is not empty.
-    let Some(start) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
+    let start = if is_in_slot(layout) {
+        slots::take()
+    } else {
+        // SAFETY: a head is not empty.
+        NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout))
+    };
     // SAFETY: both are within what was allocated, as `layout` says, and aligned: the body is at a multiple of both
     // alignments, and the size of a `P` is one of its own.
     unsafe {
@@ -149,8 +159,11 @@ unsafe fn free_with<P, K, V>(node: Node) {
 
     impl Drop for Memory {
         fn drop(&mut self) {
-            // In a model it stays, so that the model sees who reads it.
-            if !IS_MODEL {
+            if is_in_slot(self.1) {
+                // SAFETY: it is a slot, and what was in it is dropped.
+                unsafe { slots::give(self.0) }
+            } else if !IS_MODEL {
+                // In a model it stays, so that the model sees who reads it.
                 // SAFETY: it was allocated with this layout, and what was in it is dropped.
                 unsafe { dealloc(self.0.as_ptr(), self.1) }
             }
