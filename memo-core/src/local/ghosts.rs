@@ -1,7 +1,7 @@
 //! Which keys were evicted not long ago, and when they had come.
 //!
-//! A fingerprint and a time for each, in buckets of one cache line; the oldest of a bucket makes way. A wrong answer, once
-//! in some thousands, costs an entry its fair place, no more.
+//! A fingerprint and a time for each, in buckets of one cache line, in the order they went; the last one makes way. A
+//! wrong answer, once in some thousands, costs an entry its fair place, no more.
 
 use super::node::Node;
 use super::queued::Time;
@@ -26,10 +26,12 @@ impl Bucket {
         (ways != 0).then(|| ways.trailing_zeros() as usize)
     }
 
-    fn oldest(&self, now: u16) -> usize {
-        let ages = self.since.map(|since| now.wrapping_sub(since));
-        let most = ages.iter().fold(0, |most, age| most.max(*age));
-        ages.iter().position(|age| *age == most).unwrap_or(0)
+    /// Puts one before all others, in the place of one that was forgotten or of the last.
+    fn push(&mut self, fingerprint: u16, since: u16) {
+        let way = self.way_of(0).unwrap_or(WAYS - 1);
+        self.fingerprints.copy_within(..way, 1);
+        self.since.copy_within(..way, 1);
+        (self.fingerprints[0], self.since[0]) = (fingerprint, since);
     }
 }
 
@@ -56,12 +58,8 @@ impl Ghosts {
             self.buckets = vec![EMPTY; buckets];
             time.learn(room);
         }
-        let now = time.now();
-        let fingerprint = fingerprint(hash);
         let at = self.at(hash);
-        let bucket = &mut self.buckets[at];
-        let way = bucket.way_of(fingerprint).or_else(|| bucket.way_of(0)).unwrap_or_else(|| bucket.oldest(now));
-        (bucket.fingerprints[way], bucket.since[way]) = (fingerprint, since);
+        self.buckets[at].push(fingerprint(hash), since);
     }
 
     /// Forgets a key that comes back; how many ticks ago it had come before, if it is known.

@@ -33,6 +33,10 @@ struct Underway {
 }
 
 impl Underway {
+    fn is_empty(&self) -> bool {
+        self.first.is_none() && self.others.is_empty()
+    }
+
     fn of_hash(&self, hash: u64) -> impl Iterator<Item = &Arc<Flight>> {
         let others = (!self.others.is_empty()).then(|| self.others.iter_hash(hash));
         self.first.iter().filter(move |flight| flight.hash == hash).chain(others.into_iter().flatten())
@@ -182,7 +186,8 @@ impl Loads<'_> {
     pub(crate) fn end(&mut self, flight: &Arc<Flight>, stores: bool, origin: Origin) -> bool {
         self.leave(flight);
         let stores = stores && flight.may_store(origin);
-        if stores {
+        // Mostly it was the only one.
+        if stores && !self.shard.is_empty() {
             // Whatever is older and still under way must not overwrite this.
             drop(self.doom(flight.number()));
             if origin == Origin::Loaded {
