@@ -23,6 +23,9 @@ pub trait Door<V>: Send + Sync {
     /// Whether there is a shared level at all.
     const SHARED: bool;
 
+    /// Whether somebody wants to know what each load took.
+    const MEASURES: bool = Self::SHARED;
+
     /// The value under this call's key. Bytes that are no value of this function are reported and count as
     /// [`Fetched::Nothing`].
     fn fetch<I: Io>(&self, function: &'static Function) -> impl Future<Output = Fetched<V>> + Send;

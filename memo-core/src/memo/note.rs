@@ -208,6 +208,7 @@ impl<'n, P, V, M: MakeDoor<P, V>> MakeDoor<P, V> for Noted<'n, M> {
 
 impl<V, D: Door<V>> Door<V> for Noted<'_, D> {
     const SHARED: bool = D::SHARED;
+    const MEASURES: bool = true;
 
     forward_to_door!(V);
 

@@ -332,10 +332,21 @@ impl Function {
             self.count(Count::Misses);
         }
         self.count(Count::Loads);
-        self.counters.add(Count::LoadNanos, u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX));
+        self.count_time(cost);
         if failed {
             self.count(Count::LoadErrors);
         }
+    }
+
+    /// Counts time spent in loads.
+    pub(super) fn count_time(&self, time: Duration) {
+        self.counters.add(Count::LoadNanos, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// How many loads the time of the one that begins will stand for; zero if nobody needs to know it. `measures` if
+    /// somebody wants to know it of each.
+    pub(super) fn measured_for(&self, measures: bool) -> u32 {
+        if measures || self.evicts_by_cost { 1 } else { self.counters.measured_for() }
     }
 
     /// What a value costs that a caller brought: nobody knows, so what loads cost on average.
