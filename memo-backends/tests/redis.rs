@@ -70,6 +70,15 @@ fn a_hit_is_one_get_and_nothing_else() {
     }
 }
 
+/// Many tasks read at once. What is seldom needed is apart, so that the future of a read stays with what the system's
+/// allocator has at hand for each thread: up to 1,032 bytes.
+#[test]
+fn the_future_of_a_read_is_small() {
+    let cache = cache(1);
+    assert!(size_of_val(&*cache.read_async("key", Want::Bytes)) <= 1032);
+    assert!(size_of_val(&*cache.get_async("key")) <= 1032);
+}
+
 #[test]
 fn the_time_left_comes_with_the_bytes() {
     let cache = cache(3);

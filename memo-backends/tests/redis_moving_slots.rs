@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
-use support::cluster::TestCluster;
+use support::cluster::{Move, TestCluster};
 use support::patient;
 use tokio::runtime::Runtime;
 
@@ -23,6 +23,12 @@ fn cluster() -> MutexGuard<'static, TestCluster> {
     static CLUSTER: OnceLock<Mutex<TestCluster>> = OnceLock::new();
     let cluster = CLUSTER.get_or_init(|| Mutex::new(TestCluster::start(3)));
     cluster.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has the slot of a key begin to move to the next master.
+fn begin_move(cluster: &TestCluster, key: &str) -> Move {
+    let slot = cluster.slot(key);
+    cluster.begin_move(slot, (cluster.owner(slot) + 1) % 3)
 }
 
 fn invalidation<'a>(keys: &'a [&'a str]) -> Invalidation<'a> {
@@ -39,11 +45,8 @@ fn a_slot_on_its_way_serves_every_operation() {
     for number in 0..20 {
         cache.set(&key(number), number.to_string().as_bytes(), Some(60 * SECOND)).unwrap();
     }
-    let slot = cluster.slot("{moving}:0");
-    let from = cluster.owner(slot);
-    let to = (from + 1) % 3;
-    cluster.begin_move(slot, from, to);
-    assert!(cluster.move_keys(slot, from, to, 10));
+    let moving = begin_move(&cluster, "{moving}:0");
+    assert!(cluster.move_keys(moving, 10));
 
     for number in 0..20 {
         let (key, value) = (key(number), number.to_string().into_bytes());
@@ -69,7 +72,7 @@ fn a_slot_on_its_way_serves_every_operation() {
     assert_eq!(cache.get(all[0]).unwrap().as_deref(), Some(&b"here or there"[..]));
     assert_eq!(cache.remove_many(&all).unwrap(), 23);
     assert_eq!(cache.get_many(&all).unwrap().iter().flatten().count(), 0);
-    cluster.end_move(slot, from, to);
+    cluster.end_move(moving);
     assert!(cache.add(all[0], b"at its new place", None).unwrap());
     assert!(runtime.block_on(cache.remove_async(all[0])).unwrap());
 }
@@ -85,11 +88,8 @@ fn a_slot_on_its_way_takes_invalidations_and_what_is_stored() {
     let entries: Vec<(&str, &[u8])> = keys[..12].iter().map(|key| (*key, &b"value"[..])).collect();
     cache.invalidate(&invalidation(&keys[..8])).unwrap();
     cache.set_many(&entries, None).unwrap();
-    let slot = cluster.slot(keys[0]);
-    let from = cluster.owner(slot);
-    let to = (from + 1) % 3;
-    cluster.begin_move(slot, from, to);
-    assert!(cluster.move_keys(slot, from, to, 10));
+    let moving = begin_move(&cluster, keys[0]);
+    assert!(cluster.move_keys(moving, 10));
 
     let mut latest = 0;
     for again in [false, true] {
@@ -123,8 +123,7 @@ fn a_slot_on_its_way_takes_invalidations_and_what_is_stored() {
         assert_eq!(stored.unwrap(), expected);
     }
     assert_eq!(cache.get(keys[0]).unwrap(), None);
-    while cluster.move_keys(slot, from, to, 100) {}
-    cluster.end_move(slot, from, to);
+    cluster.end_move(moving);
     assert_eq!(cache.get(keys[0]).unwrap(), None);
 }
 
@@ -141,11 +140,8 @@ fn many_are_stored_together_in_a_slot_on_its_way() {
     let elsewhere: Vec<String> = (0..100).map(|number| format!("many:{number}")).collect();
     let sequence = cache.invalidate(&invalidation(&keys[..20])).unwrap().sequence;
     cache.set_many(&keys[10..30].iter().map(|key| (*key, &b"old"[..])).collect::<Vec<_>>(), None).unwrap();
-    let slot = cluster.slot(keys[0]);
-    let from = cluster.owner(slot);
-    let to = (from + 1) % 3;
-    cluster.begin_move(slot, from, to);
-    assert!(cluster.move_keys(slot, from, to, 20));
+    let moving = begin_move(&cluster, keys[0]);
+    assert!(cluster.move_keys(moving, 20));
 
     let loaded = |key, since| Loaded { key, bytes: b"new", timeout: Some(60 * SECOND), since };
     let mut entries: Vec<Loaded<'_>> = keys.iter().map(|key| loaded(key, sequence - 1)).collect();
@@ -170,8 +166,7 @@ fn many_are_stored_together_in_a_slot_on_its_way() {
         }
         assert_eq!(cache.remove_many(&keys).unwrap(), 580);
     }
-    while cluster.move_keys(slot, from, to, 100) {}
-    cluster.end_move(slot, from, to);
+    cluster.end_move(moving);
     cache.clear("").unwrap();
 }
 
@@ -183,14 +178,11 @@ fn nothing_old_is_stored_in_a_slot_on_its_way() {
     const MOST_ROUNDS: u64 = 20_000;
     let cluster = cluster();
     let cache = || RedisCache::builder(cluster.url()).connect_timeout(5 * SECOND).operation_timeout(5 * SECOND);
-    let slot = cluster.slot("{race}");
-    let from = cluster.owner(slot);
-    let to = (from + 1) % 3;
     // One whose entry comes into being at the new node, and one that is at the old one, without its tombstone.
     let keys = ["{race}:new", "{race}:old"];
     let first = cache().build().unwrap();
     first.set(keys[1], b"0", None).unwrap();
-    cluster.begin_move(slot, from, to);
+    let moving = begin_move(&cluster, "{race}");
 
     let (done, stored, refused) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
     let latest = AtomicU64::new(first.invalidate(&invalidation(&keys)).unwrap().sequence);
@@ -224,7 +216,7 @@ fn nothing_old_is_stored_in_a_slot_on_its_way() {
             latest.store(sequence, Ordering::SeqCst);
             // In the middle of it some keys move on.
             if round == ROUNDS / 2 {
-                cluster.move_keys(slot, from, to, 2);
+                cluster.move_keys(moving, 2);
             }
         }
         Ok(())
@@ -239,8 +231,7 @@ fn nothing_old_is_stored_in_a_slot_on_its_way() {
     });
     ended.unwrap();
     assert!(both_happened(), "{stored:?} were stored, {refused:?} refused");
-    while cluster.move_keys(slot, from, to, 100) {}
-    cluster.end_move(slot, from, to);
+    cluster.end_move(moving);
     first.clear("").unwrap();
 }
 

@@ -74,10 +74,14 @@ fn patient(url: &str) -> Arc<dyn Cache> {
     Arc::new(RedisCache::builder(url).connect_timeout(patience).operation_timeout(patience).build().unwrap())
 }
 
+/// From 1, where the tests run beside whatever else the machine has to do, to 5, where they run alone.
+fn effort() -> u32 {
+    std::env::var("MEMOKIT_TEST_EFFORT").map_or(1, |effort| effort.parse().expect("a number")).clamp(1, 5)
+}
+
 /// Outages are so long.
 fn outage() -> Duration {
-    let effort = std::env::var("MEMOKIT_TEST_EFFORT").map_or(1, |effort| effort.parse().expect("a number"));
-    Duration::from_secs(2) * u32::clamp(effort, 1, 5)
+    Duration::from_secs(2) * effort()
 }
 
 /// Sleeps for the length of an outage: this is real time, which a server and a network take.

@@ -2,7 +2,7 @@
 
 use super::load::{Load, Phase, Report, as_a_task, with_copy, without_copy};
 use super::own::eventually;
-use super::{Ground, TIMEOUT, last, outage};
+use super::{Ground, TIMEOUT, effort, last, outage};
 use memokit::{Cache, Health, health};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ impl Servers for Ground {
 }
 
 /// Load, a fault, and the end of the fault, after which all is as before within a second. Where only a time was too long, which a
-/// busy machine can make it, all that is done again: too long each time is too long.
+/// busy machine can make it, all that is done again: too long each time is too long. With more [`effort`] once is too often.
 pub(super) fn outage_of<S: Servers>(
     what: &str,
     start: impl Fn() -> S,
@@ -52,13 +52,13 @@ pub(super) fn outage_of<S: Servers>(
     mut end: impl FnMut(&mut S),
 ) -> Outage {
     let _one = one_at_a_time();
-    let mut tried = 0;
+    let (mut tried, most) = (0, if effort() == 1 { 3 } else { 1 });
     loop {
         tried += 1;
         let (outage, back_after) = one_outage(what, start(), &mut begin, length, &mut end);
         match times(&outage.report, back_after) {
             Ok(()) => return outage,
-            Err(late) => assert!(tried < 3, "{what}: {late}"),
+            Err(late) => assert!(tried < most, "{what}: {late}"),
         }
     }
 }

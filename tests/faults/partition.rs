@@ -133,16 +133,15 @@ fn one_of_two_processes_is_cut_off() {
     assert!(!health(&ground.cache).answers);
 
     ground.proxy.release();
-    // How soon is measured by the outages.
     let healed = Instant::now();
     while health(&ground.cache).owed > 0 || !health(&ground.cache).answers {
-        assert!(healed.elapsed() < Duration::from_secs(20), "{:?}", health(&ground.cache));
+        assert!(healed.elapsed() < Duration::from_secs(1), "{:?}", health(&ground.cache));
         last(Duration::from_millis(2));
     }
     println!("partition: back after {:?}", healed.elapsed());
     // Copies from before go on both sides.
     while copied(1, 22) == 1 || other.copy(0, 23) == 1 {
-        assert!(healed.elapsed() < Duration::from_secs(20), "an old copy is served");
+        assert!(healed.elapsed() < Duration::from_secs(1), "an old copy is served");
         last(Duration::from_millis(2));
     }
     println!("partition: copies gone after {:?}", healed.elapsed());

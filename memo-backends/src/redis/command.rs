@@ -118,7 +118,7 @@ fn set_command(key: &str, bytes: &[u8], timeout: Option<Duration>) -> Cmd {
 }
 
 /// What hits are made of, so in no more allocations than it takes.
-fn get_command(key: &str) -> Cmd {
+pub(super) fn get_command(key: &str) -> Cmd {
     let mut get = Cmd::with_capacity(2, "GET".len() + key.len());
     get.arg("GET").arg(key);
     get

@@ -71,9 +71,8 @@ impl InFlight {
     /// Ends each wait at its time. Never ready: it has the task woken when there is one to end.
     pub(super) fn poll_ends(&mut self, context: &mut Context<'_>) {
         while self.alarm.poll(context).is_ready() {
-            for waiting in &mut self.queue {
+            for waiting in self.queue.iter_mut().filter(|waiting| waiting.to.is_some()) {
                 match waiting.end.left() {
-                    _ if waiting.to.is_none() => {}
                     Ok(_) => self.alarm.at_the_latest(waiting.end.instant()),
                     Err(_) => drop(waiting.to.take().map(|to| to.send(Err(Late)))),
                 }

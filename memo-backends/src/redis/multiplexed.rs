@@ -199,7 +199,7 @@ impl Driver {
                 Poll::Ready(Err(error)) => return Poll::Ready(error),
                 Poll::Ready(Ok(())) if !shared.requests.is_empty() => {}
                 _ => {
-                    // Where the stream takes no more, their time goes by all the same.
+                    // Before any of their replies is read. Where the stream takes no more, their time goes by all the same.
                     self.in_flight.extend(shared.waiting.drain(..));
                     shared.sleeps(context);
                     return Poll::Pending;
@@ -215,9 +215,7 @@ impl Driver {
                 self.writing.clear();
                 self.writing.shrink_to(MOST_KEPT);
                 self.written = 0;
-                let mut shared = self.shared.lock();
-                std::mem::swap(&mut self.writing, &mut shared.requests);
-                self.in_flight.extend(shared.waiting.drain(..));
+                std::mem::swap(&mut self.writing, &mut self.shared.lock().requests);
             }
             if self.writing.is_empty() {
                 break;

@@ -4,7 +4,7 @@
 //! `f` the floor, `n` and a name the record of that name. A tombstone is a key of its own in the slot of its entry, and
 //! holds the number in decimal.
 
-use super::command::{Commands, Effect, Nonsense, Operation, Place, array, bytes, millis, number, only};
+use super::command::{Commands, Effect, Nonsense, Operation, Place, array, bytes, get_command, millis, number, only};
 use super::error::{Doing, Object};
 use super::script::{Run, script};
 use super::slots::{hash_tag, slot_of};
@@ -261,12 +261,10 @@ pub(super) fn swap<'a>(Loaded { key, bytes, timeout, .. }: Loaded<'a>, token: &[
 
 /// The number of an entry's tombstone, 0 if there is none.
 pub(super) fn tombstone_of(key: &str) -> Operation<'_, u64> {
-    let mut get = redis::cmd("GET");
-    get.arg(tombstone_key(key));
     Operation {
         doing: Doing { verb: "storing", object: Object::Key(key) },
         place: Place::OwnerOf(key),
-        commands: Commands::One(get),
+        commands: Commands::One(get_command(&tombstone_key(key))),
         effect: Effect::Read,
         parse: |replies| {
             let found = bytes(only(replies)?)?;

@@ -10,6 +10,14 @@ const SLOTS: u16 = 16_384;
 /// How far above a node's port its port for other nodes is.
 const BUS: u16 = 10_000;
 
+/// A slot on its way from one node to another.
+#[derive(Clone, Copy)]
+pub(crate) struct Move {
+    slot: u16,
+    from: usize,
+    to: usize,
+}
+
 /// Masters that share the slots evenly.
 pub(crate) struct TestCluster {
     pub(crate) nodes: Vec<Server>,
@@ -136,18 +144,20 @@ impl TestCluster {
         panic!("slot {slot} has no owner");
     }
 
-    /// Begins to move a slot: from now on its keys are moved one by one.
-    pub(crate) fn begin_move(&self, slot: u16, from: usize, to: usize) {
+    /// Has a slot begin to move; no key moves yet.
+    pub(crate) fn begin_move(&self, slot: u16, to: usize) -> Move {
+        let from = self.owner(slot);
         let set = |node: usize, state: &str, other: usize| {
             let mut set = redis::cmd("CLUSTER");
             set.arg("SETSLOT").arg(slot).arg(state).arg(self.id(other)).exec(&mut self.admin(node)).unwrap();
         };
         set(to, "IMPORTING", from);
         set(from, "MIGRATING", to);
+        Move { slot, from, to }
     }
 
     /// Moves some of the keys in the slot; whether there were any.
-    pub(crate) fn move_keys(&self, slot: u16, from: usize, to: usize, most: u16) -> bool {
+    pub(crate) fn move_keys(&self, Move { slot, from, to }: Move, most: u16) -> bool {
         let mut source = self.admin(from);
         let keys: Vec<String> =
             redis::cmd("CLUSTER").arg("GETKEYSINSLOT").arg(slot).arg(most).query(&mut source).unwrap();
@@ -161,8 +171,10 @@ impl TestCluster {
         true
     }
 
-    /// Ends the move, at the new owner first.
-    pub(crate) fn end_move(&self, slot: u16, from: usize, to: usize) {
+    /// Moves the keys that are left and ends the move, at the new owner first.
+    pub(crate) fn end_move(&self, moving: Move) {
+        while self.move_keys(moving, 100) {}
+        let Move { slot, from, to } = moving;
         let id = self.id(to);
         let others = (0..self.nodes.len()).filter(|node| *node != from && *node != to);
         for node in [to, from].into_iter().chain(others) {
@@ -174,10 +186,9 @@ impl TestCluster {
 
     /// Moves a slot with all its keys.
     pub(crate) fn move_slot(&self, slot: u16, to: usize) {
-        let from = self.owner(slot);
-        self.begin_move(slot, from, to);
-        while self.move_keys(slot, from, to, 5) {}
-        self.end_move(slot, from, to);
+        let moving = self.begin_move(slot, to);
+        while self.move_keys(moving, 5) {}
+        self.end_move(moving);
     }
 }
 
