@@ -289,6 +289,21 @@ fn recursion_on_other_keys() {
     assert_eq!(RUNS.load(SeqCst), 91);
 }
 
+/// So that functions which call themselves get deep, also where nothing is optimized.
+#[test]
+fn a_call_within_a_call_takes_little_of_the_stack() {
+    const LEVELS: u32 = 100;
+    /// Where on the stack the body of the last level stands. `from` keeps one way down from another's entries.
+    #[cached]
+    fn down(levels: u32, from: u32) -> usize {
+        let here = 0_u8;
+        let here = std::hint::black_box(std::ptr::from_ref(&here)).addr();
+        if levels == 0 { here } else { down(levels - 1, from) }
+    }
+    let level = down(0, 0).abs_diff(down(LEVELS, LEVELS)) / LEVELS as usize;
+    assert!(level < 2_000, "{level} bytes");
+}
+
 #[test]
 fn recursion_from_many_threads() {
     #[cached]

@@ -76,8 +76,10 @@ pub trait MemoKey: Clone + Eq + Hash + Send + Sync + 'static {}
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> MemoKey for K {}
 
 /// Takes the first look for a call.
-// Always, or a hit goes through memory on its way to the caller.
-#[inline(always)]
+// Always, or a hit goes through memory on its way to the caller. But where nothing is optimized, all that is inlined has
+// places of its own in the caller's frame, and functions that call themselves would get not half as deep.
+#[cfg_attr(not(debug_assertions), inline(always))]
+#[cfg_attr(debug_assertions, inline)]
 pub fn start<T: ?Sized, O, P, M>(
     function: &'static Function,
     instance: Instance<T>,
