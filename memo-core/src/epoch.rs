@@ -13,7 +13,11 @@
 //! after Release), so it can't find what was unlinked before; and what it read before it announced this is over (Release
 //! then, Acquire here). A reader whose record says less is waited for. A reader whose record says that it does not read:
 //! either it is done, and its reading happened before, or its announcement comes after the fence, and with it its
-//! looking, which finds the unlinking done. `models` below explores this with the fences there are without `membarrier`.
+//! looking, which finds the unlinking done.
+//!
+//! Another, `g`, may free later by the answer that `f` got: it unlinks, puts a fence, and reads that the epoch is `m`. If
+//! `m` is less than `n`, that reading came before `f` raised the epoch, and so the unlinking is before the looking of
+//! every reader whom `f` did not wait for. `models` below explores this with the fences there are without `membarrier`.
 
 use crate::sync::announced::{AtomicBool, AtomicPtr, AtomicU64, fence, thread_local};
 use crate::sync::{IS_MODEL, global};
@@ -46,6 +50,11 @@ global! {
 global! {
     /// All records there ever were, newest first. They stay: there are as many as there were threads at one time.
     static RECORDS: AtomicPtr<Record> = AtomicPtr::new(std::ptr::null_mut());
+}
+
+global! {
+    /// What was unlinked in an epoch before this one is read by nobody any more.
+    static LEFT: AtomicU64 = AtomicU64::new(0);
 }
 
 thread_local! {
@@ -184,10 +193,27 @@ fn records() -> impl Iterator<Item = &'static Record> {
 pub(crate) fn readers_left() -> bool {
     let epoch = EPOCH.fetch_add(1, Ordering::AcqRel) + 1;
     heavy_fence();
-    records().all(|record| match record.epoch.load(Ordering::Acquire) {
+    let have_left = records().all(|record| match record.epoch.load(Ordering::Acquire) {
         IDLE => true,
         began => began >= epoch,
-    })
+    });
+    if have_left {
+        LEFT.fetch_max(epoch, Ordering::Release);
+    }
+    have_left
+}
+
+/// The epoch of all that was unlinked so far, by this thread or under a lock that it holds.
+pub(crate) fn sealed() -> u64 {
+    // Who finds that a later epoch began has its reading after the unlinking: this fence is between the two.
+    fence(Ordering::SeqCst);
+    EPOCH.load(Ordering::Relaxed)
+}
+
+/// Whether what was [sealed](sealed) in an epoch can be freed, because somebody asked [`readers_left`] since: that costs
+/// much, and one answer is for all.
+pub(crate) fn have_left(sealed: u64) -> bool {
+    sealed < LEFT.load(Ordering::Acquire)
 }
 
 /// Between a reader's announcement and its looking.
@@ -293,6 +319,26 @@ mod models {
     #[test]
     fn nor_by_one_who_reads_again() {
         explore(2, None);
+    }
+
+    #[test]
+    fn what_another_asked_for_is_an_answer_too() {
+        loom::model(|| {
+            let value: &'static Value = Box::leak(Box::new(Value(UnsafeCell::new(1))));
+            let place = Arc::new(AtomicPtr::new(from_ref(value).cast_mut()));
+            let reader = {
+                let place = Arc::clone(&place);
+                thread::spawn(move || read(&place))
+            };
+            let asks = thread::spawn(|| _ = readers_left());
+            place.store(null_mut(), Ordering::Release);
+            let epoch = sealed();
+            if have_left(epoch) {
+                free(value);
+            }
+            reader.join().expect("no panic");
+            asks.join().expect("no panic");
+        });
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::ghosts::Ghosts;
 use super::node::Node;
 use super::queued::{Coming, MAIN, SMALL, Time, is_small};
 use super::ring::Ring;
+use super::table::Table;
 use std::sync::atomic::Ordering;
 
 /// Uses in the small queue that lead to the main one.
@@ -34,6 +35,8 @@ pub(super) struct ByUse {
     target: f64,
     ghosts: Ghosts,
     time: Time,
+    /// The hash of what goes next, as it looks.
+    next: Option<u32>,
 }
 
 impl ByUse {
@@ -48,6 +51,7 @@ impl ByUse {
             target: part(max, 20.0),
             ghosts: Ghosts::default(),
             time: Time::new(max, weighs),
+            next: None,
         }
     }
 
@@ -85,11 +89,26 @@ impl ByUse {
         let victim = if coming.to_main && self.main.len() > 0 { self.evict_main() } else { self.evict_any() };
         self.small.prefetch();
         self.main.prefetch();
+        let next = if self.is_small_long() { self.small.oldest() } else { self.main.oldest() };
+        self.next = next.map(|next| next.head().hash);
         victim
     }
 
+    /// A key may come: has the processor fetch what will be looked at then.
+    pub(super) fn prefetch(&self, hash: u32, table: &Table) {
+        self.ghosts.prefetch(hash);
+        if let Some(next) = self.next {
+            table.prefetch(next);
+            self.ghosts.prefetch(next);
+        }
+    }
+
+    fn is_small_long(&self) -> bool {
+        float(self.small_weight) >= self.target
+    }
+
     fn evict_any(&mut self) -> Option<Node> {
-        if float(self.small_weight) >= self.target || self.main.len() == 0 {
+        if self.is_small_long() || self.main.len() == 0 {
             while let Some(node) = self.pop_small() {
                 let head = node.head();
                 if head.uses() < USES_TO_STAY {

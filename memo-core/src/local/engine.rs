@@ -1,6 +1,7 @@
-//! The entries of one memo, without their types, in shards.
+//! The entries of one memo, without their types, and its loads under way, in shards.
 #![allow(unsafe_code)]
 
+use super::locked::Locked;
 use super::node::{Node, in_shard};
 use super::owned::{Owned, Types};
 use super::policy::Bound;
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// Entries for which there is one more shard, since a policy that knows few of them decides badly.
 const ENTRIES_PER_SHARD: usize = 4096;
 /// So many threads seldom wait for each other.
-const MAX_SHARDS: usize = 16;
+pub(crate) const MAX_SHARDS: usize = 16;
 /// Stores between two sweeps, at the least. A sweep visits every entry, so it comes after as many stores as the one
 /// before left entries, and costs each store a constant.
 pub(super) const SWEEP_AFTER: usize = 1024;
@@ -67,10 +68,15 @@ impl Engine {
         }
     }
 
-    /// The shard goes by other bits of the hash than the place in it.
     #[inline(always)]
     fn shard(&self, hash: u64) -> &Shard {
-        &self.shards[(hash >> 32) as usize & (self.shards.len() - 1)]
+        &self.shards[self.shard_of(hash)]
+    }
+
+    /// Which of the shards a hash belongs to, by other bits than those that say its place there.
+    #[inline(always)]
+    pub(crate) fn shard_of(&self, hash: u64) -> usize {
+        (hash >> 32) as usize & (self.shards.len() - 1)
     }
 
     /// The node of this hash to which `is` says yes.
@@ -97,9 +103,34 @@ impl Engine {
         self.is_valid(seen) && !seen.is_expired()
     }
 
-    /// Stores a node in the place of the one with its key, and evicts what there is no room for.
-    pub(crate) fn insert<'a>(&self, pin: &'a Pin, hash: u64, node: Owned) -> Went<'a> {
-        let shard = self.shard(hash);
+    /// A load of this hash will begin: has the processor fetch what that looks at.
+    pub(crate) fn prefetch(&self, hash: u64) {
+        self.shard(hash).prefetch();
+    }
+
+    /// A load of this hash begins, and may store: as above. `shard` is that of the hash.
+    pub(crate) fn prefetch_in(shard: &Locked<'_>, pin: &Pin, hash: u64) {
+        shard.prefetch(pin, in_shard(hash));
+    }
+
+    /// The shard of this hash, locked.
+    pub(crate) fn lock(&self, hash: u64) -> Locked<'_> {
+        Locked::new(self.shard(hash))
+    }
+
+    #[cfg(test)]
+    pub(super) fn insert<'a>(&self, pin: &'a Pin, hash: u64, node: Owned) -> Went<'a> {
+        self.insert_in(&mut self.lock(hash), pin, hash, node)
+    }
+
+    /// Locks one shard after the other.
+    pub(crate) fn lock_each(&self) -> impl Iterator<Item = Locked<'_>> {
+        self.shards.iter().map(Locked::new)
+    }
+
+    /// Stores a node in the place of the one with its key, and evicts what there is no room for. `shard` is that of the
+    /// hash.
+    pub(crate) fn insert_in<'a>(&self, shard: &mut Locked<'_>, pin: &'a Pin, hash: u64, node: Owned) -> Went<'a> {
         if node.node().deadline() != Tick::NEVER {
             self.since_sweep.fetch_add(1, Ordering::Relaxed);
         }
@@ -121,9 +152,21 @@ impl Engine {
         key: &AnyKey,
         is: &dyn Fn(Seen<'a>) -> bool,
     ) -> Option<Seen<'a>> {
+        self.remove_in(&mut self.lock(hash), pin, hash, key, is)
+    }
+
+    /// As [`remove`](Engine::remove), from the shard of the hash.
+    pub(crate) fn remove_in<'a>(
+        &self,
+        shard: &mut Locked<'_>,
+        pin: &'a Pin,
+        hash: u64,
+        key: &AnyKey,
+        is: &dyn Fn(Seen<'a>) -> bool,
+    ) -> Option<Seen<'a>> {
         // SAFETY: it is of the engine's types.
         let has_key = |node| unsafe { (self.types.has_key)(node, key) };
-        let removed = self.shard(hash).remove(pin, in_shard(hash), &has_key, is)?;
+        let removed = shard.remove(pin, in_shard(hash), &has_key, is)?;
         self.has_dropped_some();
         Some(removed)
     }
@@ -136,8 +179,9 @@ impl Engine {
 
     /// Takes out every node to which `is` says yes, and tells of each, outside of the locks.
     fn remove_all<'a>(&self, pin: &'a Pin, is: &dyn Fn(Node) -> bool, gone: &mut dyn FnMut(Seen<'a>)) {
-        for shard in &self.shards {
+        for mut shard in self.lock_each() {
             let taken = shard.remove_all(pin, is);
+            drop(shard);
             if !taken.is_empty() {
                 self.has_dropped_some();
             }

@@ -4,6 +4,7 @@
 //! wrong answer, once in some thousands, costs an entry its fair place, no more.
 
 use super::node::Node;
+use super::prefetch;
 use super::queued::Time;
 use std::sync::atomic::Ordering;
 
@@ -69,6 +70,11 @@ impl Ghosts {
         let way = bucket.way_of(fingerprint)?;
         bucket.fingerprints[way] = 0;
         Some(u32::from(now.wrapping_sub(bucket.since[way])))
+    }
+
+    /// Has the processor fetch where a key of this hash is known.
+    pub(super) fn prefetch(&self, hash: u32) {
+        self.buckets.get(self.at(hash)).into_iter().for_each(prefetch::all);
     }
 
     fn at(&self, hash: u32) -> usize {

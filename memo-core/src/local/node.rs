@@ -4,6 +4,7 @@
 //! Table and policy know the head alone, so they are compiled once and not again for each function.
 #![allow(unsafe_code)]
 
+use super::prefetch;
 use crate::clock::Tick;
 use crate::invalidations::{Checked, Marks, Name};
 use std::mem::offset_of;
@@ -128,12 +129,7 @@ impl Node {
     /// Has the processor fetch it.
     #[inline(always)]
     pub(super) fn prefetch(self) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: a hint, which reads nothing.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.0.as_ptr().cast()) }
-        }
+        prefetch::line(self.0.as_ptr());
     }
 
     /// When it expires.

@@ -4,6 +4,7 @@ use super::by_cost::ByCost;
 use super::by_use::ByUse;
 use super::node::Node;
 use super::queued::Coming;
+use super::table::Table;
 use std::num::{NonZeroU64, NonZeroUsize};
 
 /// What says which entries of a shard go. Every node of the shard is in a queue of its.
@@ -28,6 +29,14 @@ impl Policy {
         match by_cost {
             true => Policy::ByCost(Box::new(ByCost::new(max, weighs))),
             false => Policy::ByUse(ByUse::new(max, weighs)),
+        }
+    }
+
+    /// A key may come: has the processor fetch what will be looked at then.
+    pub(super) fn prefetch(&self, hash: u32, table: &Table) {
+        match self {
+            Policy::ByUse(policy) => policy.prefetch(hash, table),
+            Policy::ByCost(_) => {}
         }
     }
 

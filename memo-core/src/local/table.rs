@@ -6,6 +6,7 @@
 //! 2019).
 
 use super::node::{Head, Node};
+use super::prefetch;
 use crate::sync::{AtomicPtr, AtomicU64};
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
@@ -62,6 +63,11 @@ impl Table {
     fn home(&self, hash: u32) -> usize {
         // A part of the range, by the hash's upper bits: the number of buckets need be no power of two.
         ((u64::from(hash) * self.buckets.len() as u64) >> 32) as usize
+    }
+
+    /// Has the processor fetch where a node of this hash is.
+    pub(super) fn prefetch(&self, hash: u32) {
+        prefetch::line(&raw const self.buckets[self.home(hash)]);
     }
 
     fn after(&self, at: usize) -> usize {

@@ -35,7 +35,7 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    let Some(local) = memo.local.as_ref().filter(|_| function.local) else { return LocalState::Off };
+    let Some(local) = memo.local().filter(|_| function.local) else { return LocalState::Off };
     match memo.peek(key) {
         Some(entry) => entry_state(&entry.value, (entry.created, entry.deadline), is_valid),
         None if local.engine().dropped_nothing() => LocalState::NeverStored,
@@ -75,7 +75,7 @@ where
 {
     fn load_state(&self, function: &Function, key: &K) -> LoadState {
         let is = is(key);
-        let loads = self.flights.lock(self.flights.hash(key), &is);
+        let loads = self.flights().lock(self.hash(key), &is);
         match loads.joinable().filter(|_| function.single_flight) {
             Some(flight) if may_wait(function, flight) => LoadState::Joinable,
             Some(_) => LoadState::Apart,

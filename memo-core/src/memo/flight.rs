@@ -27,6 +27,12 @@ pub struct Flight<K: ?Sized = AnyKey> {
     number: AtomicU64,
     /// Whether other callers of the key may wait for it. As above.
     joinable: AtomicBool,
+    /// The key was invalidated, or stored by a younger load: this load must not store. Written under the lock of its
+    /// shard and that of its state, so either is enough to know.
+    doomed: AtomicBool,
+    /// A newer value was stored: what this load may have fetched from the shared level is old, what it loads is not.
+    /// Under the lock of its shard.
+    fetch_is_outdated: AtomicBool,
     /// Whether a task leads it, which may need the thread that would wait for it.
     pub(crate) by_task: bool,
     /// What marks code as inside of this load, where it is one of several that one body runs for; else 0.
@@ -39,10 +45,6 @@ pub struct Flight<K: ?Sized = AnyKey> {
 
 struct State {
     phase: Phase,
-    /// The key was invalidated, or stored by a younger load: this load must not store.
-    doomed: bool,
-    /// A newer value was stored: what this load may have fetched from the shared level is old, what it loads is not.
-    fetch_is_outdated: bool,
     /// The tasks that wait, by numbers that only grow.
     wakers: Vec<(u64, Waker)>,
     /// The number of the next one.
@@ -79,13 +81,9 @@ impl Flight {
             joinable: AtomicBool::new(false),
             by_task,
             shared_mark: AtomicUsize::new(0),
-            state: Mutex::new(State {
-                phase: Phase::Loading,
-                doomed: false,
-                fetch_is_outdated: false,
-                wakers: Vec::new(),
-                next: 0,
-            }),
+            doomed: AtomicBool::new(false),
+            fetch_is_outdated: AtomicBool::new(false),
+            state: Mutex::new(State { phase: Phase::Loading, wakers: Vec::new(), next: 0 }),
             changed: Condvar::new(),
             key,
         })
@@ -143,34 +141,38 @@ impl Flight {
         (self.is_key)(&self.key, key)
     }
 
+    // Whoever calls these holds the lock of its shard.
+
     /// Forbids this load to store; whether it is storing right now.
     pub(crate) fn doom(&self) -> bool {
-        let mut state = self.state.lock();
-        state.doomed = true;
+        let state = self.state.lock();
+        self.doomed.store(true, Ordering::Relaxed);
         matches!(state.phase, Phase::Storing)
     }
 
     pub(crate) fn is_doomed(&self) -> bool {
-        self.state.lock().doomed
+        self.doomed.load(Ordering::Relaxed)
     }
 
     /// Forbids this load to store what it fetched from the shared level.
     pub(crate) fn outdate_fetch(&self) {
-        self.state.lock().fetch_is_outdated = true;
+        self.fetch_is_outdated.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn may_store(&self, origin: Origin) -> bool {
-        let state = self.state.lock();
-        !state.doomed && (origin == Origin::Loaded || !state.fetch_is_outdated)
+        !self.is_doomed() && (origin == Origin::Loaded || !self.fetch_is_outdated.load(Ordering::Relaxed))
     }
+
+    // Whoever calls the rest does not.
 
     /// Announces a write to the shared level; `false` if this load is doomed and must not write.
     pub(crate) fn start_storing(&self) -> bool {
         let mut state = self.state.lock();
-        if !state.doomed {
+        let may = !self.doomed.load(Ordering::Relaxed);
+        if may {
             state.phase = Phase::Storing;
         }
-        !state.doomed
+        may
     }
 
     /// The write to the shared level is over.

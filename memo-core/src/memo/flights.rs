@@ -4,27 +4,21 @@
 //! the same step in which it stores, and an invalidation dooms what is in it. So a value whose load began before an
 //! invalidation is never stored after it.
 //!
-//! It knows no types, as a [`Flight`] does not: which key is meant is said by its hash and a function that knows it.
+//! It is in the same shards as the entries of the local level, behind their locks. It knows no types, as a [`Flight`]
+//! does not: which key is meant is said by its hash and a function that knows it.
 //!
-//! Lock order: a shard of this table, then a flight's state, then the engine of the local level. Inside these locks
-//! runs no code of users but `Hash`, `Eq` and `Clone` of keys, and `Clone` of values.
+//! Lock order: a shard, then a flight's state. Inside these locks runs no code of users but `Hash`, `Eq` and `Clone` of
+//! keys, and `Clone` of values.
 
 use super::Origin;
 use super::flight::{AnyKey, Ending, Flight};
-use crate::sync::{Mutex, MutexGuard};
-use foldhash::fast::RandomState;
+use crate::local::{Engine, Locked};
 use hashbrown::HashTable;
-use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
-pub(super) const SHARDS: usize = 16;
-
-/// On cache lines of its own, since every miss writes to one.
-#[repr(align(128))]
-struct Shard(Mutex<Underway>);
-
 /// The loads of one shard.
-struct Underway {
+#[derive(Default)]
+pub(crate) struct Underway {
     /// Mostly there is one at a time, which needs no table.
     first: Option<Arc<Flight>>,
     others: HashTable<Arc<Flight>>,
@@ -63,43 +57,37 @@ impl Underway {
     }
 }
 
-pub(crate) struct Flights {
-    shards: [Shard; SHARDS],
-    hasher: RandomState,
-}
+/// The loads of a memo, wherever they are.
+#[derive(Clone, Copy)]
+pub(crate) struct Flights<'m>(pub(super) &'m Engine);
 
-impl Flights {
-    pub(crate) fn new() -> Self {
-        let shard = |_| Shard(Mutex::new(Underway { first: None, others: HashTable::new(), next: 0 }));
-        Flights { shards: std::array::from_fn(shard), hasher: RandomState::default() }
-    }
-
-    /// What a key is called in [`lock`](Flights::lock), and in the local level.
-    #[inline(always)]
-    pub(crate) fn hash(&self, key: &impl Hash) -> u64 {
-        self.hasher.hash_one(key)
-    }
-
+impl<'m> Flights<'m> {
     /// The loads of the keys that share a shard with the one of this hash to which `is` says yes, locked.
-    pub(crate) fn lock<'a>(&'a self, hash: u64, is: &'a dyn Fn(&AnyKey) -> bool) -> Loads<'a> {
-        Loads { hash, is, shard: self.shards[shard(hash)].0.lock() }
+    pub(crate) fn lock<'a>(self, hash: u64, is: &'a dyn Fn(&AnyKey) -> bool) -> Loads<'a>
+    where
+        'm: 'a,
+    {
+        Loads { hash, is, shard: self.0.lock(hash) }
     }
 
     /// Takes the older loads of a flight's key out of the way before it stores; those that are writing.
-    pub(crate) fn supersede(&self, flight: &Flight) -> Vec<Arc<Flight>> {
+    pub(crate) fn supersede(self, flight: &Flight) -> Vec<Arc<Flight>> {
         self.lock(flight.hash, &|key| flight.is_for(key)).doom(flight.number())
     }
 
     /// Sees to it that a load ends, also if code of users panics on the way there: of its key, or copying its value.
-    pub(crate) fn end_anyway<'a>(&'a self, flight: &'a Arc<Flight>) -> Unended<'a> {
+    pub(crate) fn end_anyway<'a>(self, flight: &'a Arc<Flight>) -> Unended<'a>
+    where
+        'm: 'a,
+    {
         Unended { flights: self, flight }
     }
 
     /// Dooms every load, and takes out of the table all but those that are writing to the shared level; these.
-    pub(crate) fn doom_all(&self) -> Vec<Arc<Flight>> {
+    pub(crate) fn doom_all(self) -> Vec<Arc<Flight>> {
         let mut storing = Vec::new();
-        for shard in &self.shards {
-            shard.0.lock().retain(|flight| {
+        for mut shard in self.0.lock_each() {
+            shard.loads_mut().retain(|flight| {
                 let is_storing = flight.doom();
                 if is_storing {
                     storing.push(Arc::clone(flight));
@@ -111,15 +99,10 @@ impl Flights {
     }
 }
 
-/// Other bits choose the shard than the place in the table.
-pub(super) fn shard(hash: u64) -> usize {
-    usize::try_from((hash >> 32) % SHARDS as u64).unwrap_or(0)
-}
-
 /// A load that is about to end. Dropped before it has, one of its followers leads.
 #[must_use]
 pub(crate) struct Unended<'a> {
-    flights: &'a Flights,
+    flights: Flights<'a>,
     flight: &'a Arc<Flight>,
 }
 
@@ -140,31 +123,33 @@ impl Drop for Unended<'_> {
 pub(crate) struct Loads<'a> {
     hash: u64,
     is: &'a dyn Fn(&AnyKey) -> bool,
-    shard: MutexGuard<'a, Underway>,
+    /// Their shard, with the entries of the same keys.
+    pub(super) shard: Locked<'a>,
 }
 
 impl Loads<'_> {
     /// A load of the key that its callers may join.
     pub(crate) fn joinable(&self) -> Option<&Arc<Flight>> {
-        let mut loads = self.shard.of_hash(self.hash);
+        let mut loads = self.shard.loads().of_hash(self.hash);
         loads.find(|flight| flight.is_joinable() && flight.is_of(self.is) && !flight.is_doomed())
     }
 
     /// The number of the next load. While it stays, no load of the key has begun.
     pub(crate) fn next(&self) -> u64 {
-        self.shard.next
+        self.shard.loads().next
     }
 
     /// Begins a load of the key, which nobody else has yet.
     pub(crate) fn begin(&mut self, flight: &Arc<Flight>, joinable: bool) {
-        flight.begin(self.shard.next, joinable);
-        self.shard.next += 1;
-        self.shard.add(Arc::clone(flight));
+        let loads = self.shard.loads_mut();
+        flight.begin(loads.next, joinable);
+        loads.next += 1;
+        loads.add(Arc::clone(flight));
     }
 
     /// Takes a load out of the table. It may not be there any more if it was doomed.
     pub(crate) fn leave(&mut self, flight: &Arc<Flight>) {
-        self.shard.remove(flight);
+        self.shard.loads_mut().remove(flight);
     }
 
     /// Dooms the loads of the key that began before number `before`, and takes out of the table all but those that are
@@ -172,12 +157,14 @@ impl Loads<'_> {
     pub(crate) fn doom(&mut self, before: u64) -> Vec<Arc<Flight>> {
         let mut storing: Vec<Arc<Flight>> = Vec::new();
         let mut idle = Vec::new();
-        for flight in self.shard.of_hash(self.hash).filter(|flight| flight.number() < before && flight.is_of(self.is)) {
+        for flight in
+            self.shard.loads().of_hash(self.hash).filter(|flight| flight.number() < before && flight.is_of(self.is))
+        {
             let list = if flight.doom() { &mut storing } else { &mut idle };
             list.push(Arc::clone(flight));
         }
         for flight in &idle {
-            self.shard.remove(flight);
+            self.shard.loads_mut().remove(flight);
         }
         storing
     }
@@ -187,7 +174,7 @@ impl Loads<'_> {
         self.leave(flight);
         let stores = stores && flight.may_store(origin);
         // Mostly it was the only one.
-        if stores && !self.shard.is_empty() {
+        if stores && !self.shard.loads().is_empty() {
             // Whatever is older and still under way must not overwrite this.
             drop(self.doom(flight.number()));
             if origin == Origin::Loaded {
@@ -209,7 +196,7 @@ impl Loads<'_> {
 
     /// A newer value of the key was stored: what other loads of it have fetched is old.
     pub(crate) fn outdate_fetches(&self) {
-        let loads = self.shard.of_hash(self.hash).filter(|flight| flight.is_of(self.is));
+        let loads = self.shard.loads().of_hash(self.hash).filter(|flight| flight.is_of(self.is));
         loads.for_each(|flight| flight.outdate_fetch());
     }
 }
@@ -217,13 +204,15 @@ impl Loads<'_> {
 #[cfg(all(test, not(shuttle)))]
 mod tests {
     use super::*;
+    use crate::local::{Bound, Local};
 
     #[test]
     fn everybody_who_dooms_a_load_that_is_writing_waits_for_it() {
-        let flights = Flights::new();
+        let local = Local::<u8, u8>::new(Bound::None, None, false);
+        let flights = Flights(local.engine());
         let is = |key: &AnyKey| key.downcast_ref() == Some(&1_u8);
-        let loads = || flights.lock(flights.hash(&1_u8), &is);
-        let new = || Flight::new(1_u8, flights.hash(&1_u8), false);
+        let loads = || flights.lock(7, &is);
+        let new = || Flight::new(1_u8, 7, false);
         let (writing, idle) = (new(), new());
         loads().begin(&writing, true);
         loads().begin(&idle, true);
@@ -241,7 +230,8 @@ mod tests {
 
     #[test]
     fn loads_of_other_keys_of_one_hash_are_let_alone() {
-        let flights = Flights::new();
+        let local = Local::<u8, u8>::new(Bound::None, None, false);
+        let flights = Flights(local.engine());
         let is = |wanted: u8| move |key: &AnyKey| key.downcast_ref() == Some(&wanted);
         let (is_one, is_two) = (is(1), is(2));
         let (one, two) = (Flight::new(1_u8, 7, false), Flight::new(2_u8, 7, false));

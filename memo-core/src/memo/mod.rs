@@ -52,21 +52,26 @@ pub use verify::{comparable, verify, verify_due};
 use crate::clock::Tick;
 use crate::epoch;
 use crate::events::Cause;
-use crate::local::{Engine, Entry, Gone, Hit, Local, Looked, Seen};
+use crate::local::{Bound, Entry, Gone, Hit, Local, Looked, Seen};
 use crate::sync::OnceLock;
 use equivalent::Equivalent;
 use evictions::Evictions;
 use flight::{AnyKey, Ending, Flight};
 use flights::Flights;
-use std::hash::Hash;
+pub(crate) use flights::Underway;
+use foldhash::fast::RandomState;
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 use std::time::Duration;
 use untyped::{Entered, Finished, Untyped, may_wait};
 
 /// What one instantiation of a function remembers in this process, and the loads it has under way.
 pub(crate) struct Memo<K, V> {
-    local: Option<Local<K, V>>,
-    flights: Flights,
+    /// Entries, and the loads under way.
+    local: Local<K, V>,
+    /// Whether it has entries at all: of a function without a local level there are loads alone.
+    keeps: bool,
+    hasher: RandomState,
     /// Who hears of what leaves while nobody calls: the first hook that a call brought.
     hook: OnceLock<Evictions<K, V>>,
 }
@@ -88,7 +93,9 @@ where
     V: Clone + Send + Sync + 'static,
 {
     fn new(local: Option<Local<K, V>>) -> Self {
-        Memo { local, flights: Flights::new(), hook: OnceLock::new() }
+        let keeps = local.is_some();
+        let local = local.unwrap_or_else(|| Local::new(Bound::None, None, false));
+        Memo { local, keeps, hasher: RandomState::default(), hook: OnceLock::new() }
     }
 
     /// From now on what the sweeper drops is told of, if it was not so already.
@@ -97,45 +104,65 @@ where
     }
 
     fn untyped(&self) -> Untyped<'_> {
-        Untyped { flights: &self.flights, engine: self.local.as_ref().map(Local::engine) }
+        Untyped { engine: self.local.engine(), keeps: self.keeps }
+    }
+
+    fn flights(&self) -> Flights<'_> {
+        self.untyped().flights()
+    }
+
+    /// The local level, if there is one.
+    fn local(&self) -> Option<&Local<K, V>> {
+        self.keeps.then_some(&self.local)
+    }
+
+    /// What a key is called among loads and entries.
+    #[inline(always)]
+    fn hash(&self, key: &impl Hash) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    /// Which shard of loads and entries a key is in.
+    fn shard_of(&self, key: &impl Hash) -> usize {
+        self.local.engine().shard_of(self.hash(key))
     }
 
     /// A fresh entry of the local level, marked as used.
     // Always, or the entry goes through memory twice more on its way out.
     #[inline(always)]
     fn get(&self, key: &(impl Hash + Equivalent<K>)) -> Looked<V> {
-        match &self.local {
-            Some(local) => local.get(&epoch::pin(), self.flights.hash(key), key),
+        match self.local() {
+            Some(local) => local.get(&epoch::pin(), self.hash(key), key),
             None => Looked::Nothing,
         }
     }
 
     /// An entry of the local level, fresh or expired, without any effect.
     fn peek(&self, key: &K) -> Option<Hit<V>> {
-        self.local.as_ref()?.peek(&epoch::pin(), self.flights.hash(key), key)
+        self.local()?.peek(&epoch::pin(), self.hash(key), key)
     }
 
     /// A load of this key that has not begun.
     fn flight(&self, function: &Function, key: K) -> Arc<Flight> {
-        let hash = self.flights.hash(&key);
+        let hash = self.hash(&key);
+        self.local.engine().prefetch(hash);
         Flight::new(key, hash, function.is_async)
     }
 
     /// Joins the load under way or begins this one, for a call of this function.
     fn enter(&self, function: &Function, flight: &Arc<Flight>, join: Join) -> Entered<Hit<V>> {
         let pin = epoch::pin();
-        match (self.untyped().enter(&pin, function, flight, join), &self.local) {
-            (Entered::Found(seen), Some(local)) => Entered::Found(local.hit(seen)),
-            (Entered::Found(_), None) => unreachable!("there is nothing to find it in"),
-            (Entered::Lead, _) => Entered::Lead,
-            (Entered::Follow(flight), _) => Entered::Follow(flight),
+        match self.untyped().enter(&pin, function, flight, join) {
+            Entered::Found(seen) => Entered::Found(self.local.hit(seen)),
+            Entered::Lead => Entered::Lead,
+            Entered::Follow(flight) => Entered::Follow(flight),
         }
     }
 
     /// The load under way that a call of this function may wait for; else the number that the next load will have.
     fn scout(&self, function: &Function, key: &K) -> Result<Arc<Flight>, u64> {
         let is = is(key);
-        let loads = self.flights.lock(self.flights.hash(key), &is);
+        let loads = self.flights().lock(self.hash(key), &is);
         loads.joinable().filter(|flight| may_wait(function, flight)).map(Arc::clone).ok_or(loads.next())
     }
 
@@ -149,13 +176,13 @@ where
         ending: &dyn Fn() -> Ending,
         gone: &mut dyn FnMut(Gone<'_, K, V>),
     ) -> Finished {
-        let unended = self.flights.end_anyway(flight);
+        let unended = self.flights().end_anyway(flight);
         let brings = (entry.is_some(), origin);
         // Weighed, and its key copied, outside of the locks.
-        let local = self.local.as_ref();
-        let node = entry.and_then(|entry| Some(local?.node(flight.hash, flight.key::<K>().clone(), entry, cost)));
+        let entry = entry.filter(|_| self.keeps);
+        let node = entry.map(|entry| self.local.node(flight.hash, flight.key::<K>().clone(), entry, cost));
         let pin = epoch::pin();
-        let mut gone = |seen: Seen<'_>, cause| local.into_iter().for_each(|local| gone(local.gone(seen, cause)));
+        let mut gone = |seen: Seen<'_>, cause| gone(self.local.gone(seen, cause));
         let (finished, is_due) = self.untyped().finish(&pin, flight, node, brings, ending, &mut gone);
         unended.has_ended();
         if is_due {
@@ -174,22 +201,21 @@ where
     /// Drops the entry of a key and dooms its loads. Whether there was a fresh entry, and the loads that are writing to
     /// the shared level.
     fn drop_entry(&self, key: &K) -> (bool, Vec<Arc<Flight>>) {
-        self.untyped().drop_entry(self.flights.hash(key), key, &is(key))
+        self.untyped().drop_entry(self.hash(key), key, &is(key))
     }
 
     /// Takes the entry of a key out if it has expired.
     fn take_expired(&self, flight: &Flight, gone: &mut dyn FnMut(Gone<'_, K, V>)) {
-        let local = self.local.as_ref();
-        let mut gone = |seen: Seen<'_>| local.into_iter().for_each(|local| gone(local.gone(seen, Cause::Expired)));
+        let mut gone = |seen: Seen<'_>| gone(self.local.gone(seen, Cause::Expired));
         self.untyped().take_expired(flight, &mut gone);
     }
 
     /// Drops an entry that was seen, unless another has taken its place since, as far as its times tell: another one
     /// that goes for its sake is a load more.
     fn drop_refused(&self, key: &K, refused: &Hit<V>) {
-        let Some(engine) = self.untyped().engine else { return };
+        let engine = self.local.engine();
         let is = |seen: Seen<'_>| seen.created() == refused.created && seen.deadline() == refused.deadline;
-        let hash = self.flights.hash(key);
+        let hash = self.hash(key);
         engine.remove(&epoch::pin(), hash, key, &is);
         engine.free_sometimes(hash);
     }
@@ -238,11 +264,11 @@ where
     V: Clone + Send + Sync + 'static,
 {
     fn entries(&self) -> usize {
-        self.untyped().engine.map_or(0, Engine::len)
+        self.local.engine().len()
     }
 
     fn weight(&self) -> u64 {
-        self.local.as_ref().map_or(0, Local::weight)
+        self.local.weight()
     }
 
     fn drop_all(&self) -> Vec<Arc<Flight>> {
@@ -250,15 +276,14 @@ where
     }
 
     fn sweep(&self, now: Tick) -> Swept {
-        let Some(local) = &self.local else { return Swept { next: Tick::NEVER, told: Duration::ZERO } };
         let told = match self.hook.get() {
-            Some(hook) => hook.sweep(local, now),
+            Some(hook) => hook.sweep(&self.local, now),
             None => {
                 self.untyped().sweep(now);
                 Duration::ZERO
             }
         };
-        local.engine().free_now();
-        Swept { next: local.engine().earliest(), told }
+        self.local.engine().free_now();
+        Swept { next: self.local.engine().earliest(), told }
     }
 }

@@ -67,7 +67,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         let lineage = self.lineage();
         let (Some(flight), Some(mark)) = (&self.flight, O::mark(random::number())) else { return Ok(true) };
         let bytes = self.door.encode(&mark, timeout, &lineage)?;
-        door::stored::<I, O, D>(&self.door, self.memo.flights.supersede(flight)).await?;
+        door::stored::<I, O, D>(&self.door, self.memo.flights().supersede(flight)).await?;
         if !flight.start_storing() {
             return Ok(true);
         }

@@ -14,8 +14,10 @@ use std::sync::Arc;
 /// A memo without its types.
 #[derive(Clone, Copy)]
 pub(super) struct Untyped<'m> {
-    pub(super) flights: &'m Flights,
-    pub(super) engine: Option<&'m Engine>,
+    /// Loads and entries.
+    pub(super) engine: &'m Engine,
+    /// Whether there is a local level, or loads alone.
+    pub(super) keeps: bool,
 }
 
 /// What a caller finds when it looks again under the lock of its key.
@@ -37,7 +39,11 @@ pub(super) struct Finished {
     pub(super) too_heavy: bool,
 }
 
-impl Untyped<'_> {
+impl<'m> Untyped<'m> {
+    pub(super) fn flights(self) -> Flights<'m> {
+        Flights(self.engine)
+    }
+
     /// Joins the load under way or begins this one, for a call of this function.
     pub(super) fn enter<'p>(
         self,
@@ -47,7 +53,7 @@ impl Untyped<'_> {
         join: Join,
     ) -> Entered<Seen<'p>> {
         let is = |key: &AnyKey| flight.is_for(key);
-        let mut loads = self.flights.lock(flight.hash, &is);
+        let mut loads = self.flights().lock(flight.hash, &is);
         if join == Join::Any {
             match loads.joinable() {
                 Some(other) if may_wait(function, other) => return Entered::Follow(Arc::clone(other)),
@@ -58,15 +64,15 @@ impl Untyped<'_> {
                 None => {}
             }
             if function.local
-                && let Some(engine) = self.engine
-                && let Some(seen) =
-                    engine.find_key(pin, flight.hash, flight.any_key()).filter(|seen| engine.is_fresh(*seen))
+                && let Some(seen) = self.engine.find_key(pin, flight.hash, flight.any_key())
+                && self.engine.is_fresh(seen)
             {
                 seen.serve();
                 return Entered::Found(seen);
             }
         }
         loads.begin(flight, join != Join::Alone);
+        Engine::prefetch_in(&loads.shard, pin, flight.hash);
         Entered::Lead
     }
 
@@ -83,18 +89,18 @@ impl Untyped<'_> {
     ) -> (Finished, bool) {
         let mut went = None;
         let is = |key: &AnyKey| flight.is_for(key);
-        let mut loads = self.flights.lock(flight.hash, &is);
+        let mut loads = self.flights().lock(flight.hash, &is);
         let stored = loads.end(flight, brings, origin);
-        if stored && let Some(engine) = self.engine {
-            went = node.take().map(|node| engine.insert(pin, flight.hash, node));
+        if stored {
+            went = node.take().map(|node| self.engine.insert_in(&mut loads.shard, pin, flight.hash, node));
         }
         drop(loads);
         flight.tell(ending);
         let mut finished = Finished { stored, evicted: 0, too_heavy: false };
-        let (Some(engine), Some(went)) = (self.engine, went) else { return (finished, false) };
+        let Some(went) = went else { return (finished, false) };
         (finished.evicted, finished.too_heavy) = (went.evicted(), went.is_too_heavy());
         went.tell(gone);
-        engine.sweep_sometimes(pin, &mut |seen| gone(seen, Cause::Expired));
+        self.engine.sweep_sometimes(pin, &mut |seen| gone(seen, Cause::Expired));
         if let Some(deadline) = went.expires() {
             sweeper::expect(deadline);
         }
@@ -105,11 +111,11 @@ impl Untyped<'_> {
     /// the shared level.
     pub(super) fn drop_entry(self, hash: u64, key: &AnyKey, is: &dyn Fn(&AnyKey) -> bool) -> (bool, Vec<Arc<Flight>>) {
         let pin = epoch::pin();
-        let mut loads = self.flights.lock(hash, is);
+        let mut loads = self.flights().lock(hash, is);
         let storing = loads.doom(u64::MAX);
-        let removed = self.engine.and_then(|engine| engine.remove(&pin, hash, key, &|_| true));
+        let removed = self.engine.remove_in(&mut loads.shard, &pin, hash, key, &|_| true);
         drop(loads);
-        let was_fresh = removed.zip(self.engine).is_some_and(|(seen, engine)| engine.is_fresh(seen));
+        let was_fresh = removed.is_some_and(|seen| self.engine.is_fresh(seen));
         drop(pin);
         self.free_sometimes(hash);
         (was_fresh, storing)
@@ -118,31 +124,31 @@ impl Untyped<'_> {
     /// Drops what is remembered under the key of a load that brought a newer value and does not remember it itself:
     /// one that is not to be kept, or of a function without a local level whose prefix others share.
     pub(super) fn outdate(self, flight: &Flight) {
-        let Some(engine) = self.engine else { return };
+        if !self.keeps {
+            return;
+        }
         let is = |key: &AnyKey| flight.is_for(key);
-        let mut loads = self.flights.lock(flight.hash, &is);
+        let mut loads = self.flights().lock(flight.hash, &is);
         if loads.outdate(flight) {
-            engine.remove(&epoch::pin(), flight.hash, flight.any_key(), &|_| true);
+            self.engine.remove_in(&mut loads.shard, &epoch::pin(), flight.hash, flight.any_key(), &|_| true);
             drop(loads);
-            engine.free_sometimes(flight.hash);
+            self.free_sometimes(flight.hash);
         }
     }
 
     /// Takes the entry of a key out if it has expired: another caller may have stored a new one since it was seen.
     pub(super) fn take_expired(self, flight: &Flight, gone: &mut dyn FnMut(Seen<'_>)) {
-        let Some(engine) = self.engine else { return };
         let pin = epoch::pin();
-        if let Some(seen) = engine.remove(&pin, flight.hash, flight.any_key(), &|seen| seen.is_expired()) {
+        if let Some(seen) = self.engine.remove(&pin, flight.hash, flight.any_key(), &|seen| seen.is_expired()) {
             gone(seen);
         }
         drop(pin);
-        engine.free_sometimes(flight.hash);
+        self.free_sometimes(flight.hash);
     }
 
     /// Drops what had expired by then.
     pub(super) fn sweep(self, now: Tick) {
-        let Some(engine) = self.engine else { return };
-        let mut sweep = engine.sweep(now);
+        let mut sweep = self.engine.sweep(now);
         while sweep.some(&epoch::pin()).is_some() {
             sweep.free_sometimes();
         }
@@ -151,19 +157,15 @@ impl Untyped<'_> {
     /// Drops every entry and dooms every load; the loads that are writing to the shared level.
     pub(super) fn drop_all(self) -> Vec<Arc<Flight>> {
         // The loads first: one that ends now can't store any more, and what others stored before goes with the rest.
-        let storing = self.flights.doom_all();
-        if let Some(engine) = self.engine {
-            engine.clear(&epoch::pin());
-            engine.free_now();
-        }
+        let storing = self.flights().doom_all();
+        self.engine.clear(&epoch::pin());
+        self.engine.free_now();
         storing
     }
 
     /// Frees what went, if that is worth it by now: outside of all locks and pins.
     pub(super) fn free_sometimes(self, hash: u64) {
-        if let Some(engine) = self.engine {
-            engine.free_sometimes(hash);
-        }
+        self.engine.free_sometimes(hash);
     }
 }
 

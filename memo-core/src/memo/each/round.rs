@@ -2,10 +2,10 @@
 
 use super::{Answers, Doors, Each, IdList, Looked};
 use crate::Error;
+use crate::local::MAX_SHARDS;
 use crate::memo::call::{MemoKey, Open, Started};
 use crate::memo::door::Shared;
 use crate::memo::flight::Ending;
-use crate::memo::flights::{SHARDS, shard};
 use crate::memo::function::Function;
 use crate::memo::guard::{Brought, Guard, begin_all, failed, share, share_tags, store_all};
 use crate::memo::io::{Blocking, Io, Tasks, ready};
@@ -179,7 +179,7 @@ impl<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> Bulk<W, K, D> {
         let fetched = D::fetch_many::<I>(&doors, self.function).await;
         let mut fetched = self.told(fetched);
         // The loads of each shard that this call has begun, which tell nothing of other keys.
-        let mut leads = [0; SHARDS];
+        let mut leads = [0; MAX_SHARDS];
         for Unanswered { place, open } in std::mem::take(&mut self.open) {
             let Open::Seek(seeker) = open else {
                 self.open.push(Unanswered { place, open });
@@ -194,7 +194,7 @@ impl<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> Bulk<W, K, D> {
                 Err(error) => Err(seeker.failed(error)),
             };
             if let Err(Started::Open(Open::Lead(guard))) = &mut began {
-                let before = &mut leads[shard(guard.memo.flights.hash(guard.key()))];
+                let before = &mut leads[guard.memo.shard_of(guard.key())];
                 guard.began_after(*before);
                 *before += 1;
             }
@@ -377,8 +377,8 @@ fn key_of<W: Each + 'static, K: MemoKey, D: Doors<W::Value>>(open: &Open<W, K, D
 /// Its hash.
 fn hash_of<W: Each + 'static, K: MemoKey, D: Doors<W::Value>>(open: &Open<W, K, D>) -> u64 {
     match open {
-        Open::Lead(guard) => guard.memo.flights.hash(guard.key()),
+        Open::Lead(guard) => guard.memo.hash(guard.key()),
         Open::Follow(follower) => follower.flight.hash,
-        Open::Seek(seeker) => seeker.memo.flights.hash(&seeker.key),
+        Open::Seek(seeker) => seeker.memo.hash(&seeker.key),
     }
 }

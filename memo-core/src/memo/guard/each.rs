@@ -143,7 +143,7 @@ where
     for (at, load) in loads.iter().enumerate() {
         let Some(flight) = load.guard.flight.as_ref() else { continue };
         if load.keep.0.is_some() || load.replaces_nothing() {
-            let older = load.guard.memo.flights.supersede(flight);
+            let older = load.guard.memo.flights().supersede(flight);
             // One that goes on writing must not come after this one, so neither of them stays.
             if !door::stored::<I, O, D>(&load.guard.door, older).await? || load.replaces_nothing() {
                 dropped.push(at);

@@ -18,7 +18,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     /// fetched the shared one.
     pub(in crate::memo) async fn forget<I: Io>(&self) -> Result<(), Error> {
         let Some(flight) = &self.flight else { return Ok(()) };
-        let waited = door::stored::<I, O, D>(&self.door, self.memo.flights.supersede(flight)).await;
+        let waited = door::stored::<I, O, D>(&self.door, self.memo.flights().supersede(flight)).await;
         let removed = match waited {
             Ok(_) => self.door.invalidate::<I>().await.map(drop),
             Err(error) => Err(error),
@@ -94,7 +94,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     ) -> Result<bool, Error> {
         let lineage = self.lineage();
         let Some(flight) = &self.flight else { return Ok(true) };
-        if !door::stored::<I, O, D>(&self.door, self.memo.flights.supersede(flight)).await? {
+        if !door::stored::<I, O, D>(&self.door, self.memo.flights().supersede(flight)).await? {
             // An older load goes on writing. It must not come after this one, so neither of them stays.
             return self.door.invalidate::<I>().await.map(|_| true);
         }
