@@ -39,6 +39,16 @@ struct Record {
     next: AtomicPtr<Record>,
 }
 
+impl Record {
+    /// Its thread reads from here on.
+    #[inline(always)]
+    fn announce(&self) {
+        // Release, since who reads this need not have seen the end of the reading before, which happened before it.
+        self.epoch.store(EPOCH.load(Ordering::Acquire), Ordering::Release);
+        light_fence(self.needs_fence);
+    }
+}
+
 const IDLE: u64 = 0;
 /// No epoch, and nothing that a record says.
 const LAST: u64 = u64::MAX;
@@ -74,6 +84,20 @@ pub(crate) struct Pin {
     _not_send: PhantomData<*const ()>,
 }
 
+/// A [`Pin`] of a thread that had none. It fits into a register, and nothing is asked as it ends.
+#[must_use]
+pub(crate) struct Alone {
+    record: &'static Record,
+    /// It is about this thread.
+    _not_send: PhantomData<*const ()>,
+}
+
+/// What keeps what this thread finds from being freed, as long as it lives.
+pub(crate) trait Pinned {}
+
+impl Pinned for Pin {}
+impl Pinned for Alone {}
+
 /// Announces that this thread reads.
 #[inline(always)]
 pub(crate) fn pin() -> Pin {
@@ -81,6 +105,14 @@ pub(crate) fn pin() -> Pin {
         Some(record) => Pin::on(record),
         None => first_pin(),
     }
+}
+
+/// As [`pin`], for a thread that reads nothing else and has a record; `None` for others, which pin.
+#[inline(always)]
+pub(crate) fn pin_alone() -> Option<Alone> {
+    let record = MINE.with(Cell::get).filter(|record| record.epoch.load(Ordering::Relaxed) == IDLE)?;
+    record.announce();
+    Some(Alone { record, _not_send: PhantomData })
 }
 
 #[cold]
@@ -107,17 +139,23 @@ impl Pin {
     fn on(record: &'static Record) -> Self {
         let before = record.epoch.load(Ordering::Relaxed);
         if before == IDLE {
-            // Release, since who reads this need not have seen the end of the reading before, which happened before it.
-            record.epoch.store(EPOCH.load(Ordering::Acquire), Ordering::Release);
-            light_fence(record.needs_fence);
+            record.announce();
         }
         Pin { record, before, _not_send: PhantomData }
     }
+}
 
-    #[cold]
-    fn end_last(&self) {
+/// Ends the reading of a thread that is being torn down. By its record, or a pin would have to be in memory.
+#[cold]
+fn end_last(record: &'static Record) {
+    record.epoch.store(IDLE, Ordering::Release);
+    drop(Lease(record));
+}
+
+impl Drop for Alone {
+    #[inline(always)]
+    fn drop(&mut self) {
         self.record.epoch.store(IDLE, Ordering::Release);
-        drop(Lease(self.record));
     }
 }
 
@@ -125,7 +163,7 @@ impl Drop for Pin {
     #[inline(always)]
     fn drop(&mut self) {
         if self.before == LAST {
-            self.end_last();
+            end_last(self.record);
         } else {
             self.record.epoch.store(self.before, Ordering::Release);
         }

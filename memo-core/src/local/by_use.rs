@@ -87,10 +87,9 @@ impl ByUse {
     /// Takes out of its queue what goes for an entry that is expected.
     pub(super) fn evict(&mut self, coming: Coming) -> Option<Node> {
         let victim = if coming.to_main && self.main.len() > 0 { self.evict_main() } else { self.evict_any() };
-        self.small.prefetch();
-        self.main.prefetch();
-        let next = if self.is_small_long() { self.small.oldest() } else { self.main.oldest() };
-        self.next = next.map(|next| next.head().hash);
+        let next = if self.is_small_long() { &mut self.small } else { &mut self.main };
+        next.prefetch();
+        self.next = next.oldest().map(|next| next.head().hash);
         victim
     }
 

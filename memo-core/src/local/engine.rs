@@ -1,6 +1,7 @@
 //! The entries of one memo, without their types, and its loads under way, in shards.
 #![allow(unsafe_code)]
 
+use super::State;
 use super::locked::Locked;
 use super::node::{Node, in_shard};
 use super::owned::{Owned, Types};
@@ -9,8 +10,9 @@ use super::seen::{Seen, Went};
 use super::shard::Shard;
 use super::slots;
 use super::sweep::Sweep;
+use super::table::Further;
 use crate::clock::{self, Tick};
-use crate::epoch::Pin;
+use crate::epoch::{Pin, Pinned};
 use crate::invalidations::Name;
 use std::any::Any;
 use std::sync::OnceLock;
@@ -70,7 +72,8 @@ impl Engine {
 
     #[inline(always)]
     fn shard(&self, hash: u64) -> &Shard {
-        &self.shards[self.shard_of(hash)]
+        // SAFETY: there is one at least, their number is a power of two, and what is masked by less is below it.
+        unsafe { self.shards.get_unchecked(self.shard_of(hash)) }
     }
 
     /// Which of the shards a hash belongs to, by other bits than those that say its place there.
@@ -111,6 +114,31 @@ impl Engine {
     /// A load of this hash begins, and may store: as above. `shard` is that of the hash.
     pub(crate) fn prefetch_in(shard: &Locked<'_>, pin: &Pin, hash: u64) {
         shard.prefetch(pin, in_shard(hash));
+    }
+
+    /// As [`find`](Engine::find), where one look tells.
+    #[inline(always)]
+    pub(super) fn find_at_once<'a>(
+        &self,
+        pin: &'a impl Pinned,
+        hash: u64,
+        is: impl FnMut(Node) -> bool,
+    ) -> Result<Option<Seen<'a>>, Further> {
+        let found = self.shard(hash).table(pin).find_at_once(in_shard(hash), is)?;
+        Ok(found.map(|node| Seen::new(node, pin)))
+    }
+
+    /// What an entry is of which a first look does not tell that it is fresh; marks it as used if it is.
+    #[inline(never)]
+    pub(super) fn look_closer(&self, seen: Seen<'_>) -> State {
+        if !self.is_valid(seen) {
+            return State::Void;
+        }
+        if seen.is_expired() {
+            return State::Expired;
+        }
+        seen.serve();
+        State::Fresh
     }
 
     /// The shard of this hash, locked.

@@ -25,20 +25,21 @@ pub(crate) use engine::{Engine, MAX_SHARDS};
 pub(crate) use locked::Locked;
 pub(crate) use owned::Owned;
 pub(crate) use policy::Bound;
-pub(crate) use seen::Seen;
+pub(crate) use seen::{Held, Seen};
 pub(crate) use thread::ThreadLocal;
 
 use crate::clock::{self, Tick};
-use crate::epoch::Pin;
+use crate::epoch::{Alone, Pin};
 use crate::events::Cause;
 use crate::invalidations::Marks;
 use equivalent::Equivalent;
-use node::{Extra, Payload, in_shard};
+use node::{Extra, Node, Payload, in_shard};
 use owned::Types;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
+use table::Further;
 
 /// A stored value and its time.
 #[derive(Clone)]
@@ -92,6 +93,24 @@ pub(crate) enum Looked<V> {
     Nothing,
 }
 
+/// What is to be done with an entry that was found. Apart from its value, so that a hit needs no place in memory.
+enum State {
+    Fresh,
+    Expired,
+    /// Something it goes with was invalidated since its load began.
+    Void,
+}
+
+/// What a glance into the local level tells.
+pub(crate) enum Glance<V> {
+    Fresh(Hit<V>),
+    /// There is one that [can be served](Local::serve), or that has to be looked at.
+    Found(Held),
+    Nothing,
+    /// It may be there: it has to be looked for.
+    Unknown,
+}
+
 /// An entry that left by itself.
 pub struct Gone<'a, K, V> {
     pub(crate) key: &'a K,
@@ -130,34 +149,53 @@ where
         &self.engine
     }
 
-    /// The entry, if it is fresh, marked as used. It is copied outside of every lock.
+    /// As [`get`](Local::get) for what is found at once and is fresh without a further look, as most hits are.
     #[inline(always)]
-    pub(crate) fn get(&self, pin: &Pin, hash: u64, key: &impl Equivalent<K>) -> Looked<V> {
-        match self.find(pin, hash, key) {
-            Some(seen) if seen.is_simply_fresh() => {
+    #[allow(unsafe_code)]
+    pub(crate) fn glance(&self, pin: Alone, hash: u64, key: &impl Equivalent<K>) -> Glance<V> {
+        // SAFETY: the engine holds nodes of these types alone, and the caller is pinned.
+        let has_key = |node: Node| key.equivalent(unsafe { &node.payload::<K, V>().key });
+        match self.engine.find_at_once(&pin, hash, has_key) {
+            Ok(Some(seen)) if seen.is_simply_fresh() => {
                 seen.serve_simply();
-                Looked::Fresh(self.hit(seen))
+                Glance::Fresh(self.hit(seen))
             }
-            Some(seen) if seen.is_extended_and_fresh() => {
-                seen.serve();
-                Looked::Fresh(self.hit(seen))
-            }
-            Some(seen) => self.look_closer(seen),
-            None => Looked::Nothing,
+            Ok(Some(seen)) => Glance::Found(Held::new(seen.node(), pin)),
+            Ok(None) => Glance::Nothing,
+            Err(Further) => Glance::Unknown,
         }
     }
 
-    /// As [`get`](Local::get), of an entry that has expired, or for which something was invalidated since its load began.
+    /// The value of an entry that a glance found, if it can expire and is fresh, or has tags and is. Apart, since what it
+    /// calls would take the registers of all other hits.
     #[inline(never)]
-    fn look_closer(&self, seen: Seen<'_>) -> Looked<V> {
-        if !self.engine.is_valid(seen) {
-            return Looked::Nothing;
+    #[expect(clippy::needless_pass_by_value, reason = "its pin ends here, and so it is in registers")]
+    pub(crate) fn serve(&self, held: Held) -> Option<V> {
+        let seen = held.seen();
+        seen.is_extended_and_fresh().then(|| {
+            seen.serve();
+            self.payload(seen).value.clone()
+        })
+    }
+
+    /// The entry, if it is fresh, marked as used. It is copied outside of every lock.
+    #[inline(always)]
+    pub(crate) fn get(&self, pin: &Pin, hash: u64, key: &impl Equivalent<K>) -> Looked<V> {
+        let Some(seen) = self.find(pin, hash, key) else { return Looked::Nothing };
+        let state = if seen.is_simply_fresh() {
+            seen.serve_simply();
+            State::Fresh
+        } else if seen.is_extended_and_fresh() {
+            seen.serve();
+            State::Fresh
+        } else {
+            self.engine.look_closer(seen)
+        };
+        match state {
+            State::Fresh => Looked::Fresh(self.hit(seen)),
+            State::Expired => Looked::Expired,
+            State::Void => Looked::Nothing,
         }
-        if seen.is_expired() {
-            return Looked::Expired;
-        }
-        seen.serve();
-        Looked::Fresh(self.hit(seen))
     }
 
     /// The entry, fresh or expired but not invalidated, without marking it as used. Who asks has its tags.

@@ -3,7 +3,7 @@
 use super::node::Node;
 use super::owned::Owned;
 use crate::clock::Tick;
-use crate::epoch::Pin;
+use crate::epoch::{Alone, Pinned};
 use crate::events::Cause;
 use crate::memo::context;
 use std::marker::PhantomData;
@@ -13,12 +13,12 @@ use std::marker::PhantomData;
 pub(crate) struct Seen<'a> {
     node: Node,
     /// No reference, so that a pin need not be in memory.
-    _pin: PhantomData<&'a Pin>,
+    _pin: PhantomData<&'a ()>,
 }
 
 impl<'a> Seen<'a> {
     #[inline(always)]
-    pub(super) fn new(node: Node, _pin: &'a Pin) -> Self {
+    pub(super) fn new(node: Node, _pin: &'a impl Pinned) -> Self {
         Seen { node, _pin: PhantomData }
     }
 
@@ -73,6 +73,24 @@ impl<'a> Seen<'a> {
     #[inline(always)]
     pub(crate) fn created(self) -> Tick {
         self.node.created()
+    }
+}
+
+/// A node, and the pin under which it was found.
+pub(crate) struct Held {
+    pin: Alone,
+    node: Node,
+}
+
+impl Held {
+    #[inline(always)]
+    pub(super) fn new(node: Node, pin: Alone) -> Self {
+        Held { pin, node }
+    }
+
+    #[inline(always)]
+    pub(crate) fn seen(&self) -> Seen<'_> {
+        Seen::new(self.node, &self.pin)
     }
 }
 

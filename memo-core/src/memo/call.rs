@@ -23,7 +23,7 @@ use super::untyped::Entered;
 use super::valid;
 use super::{Join, Memo};
 use crate::clock::{self, Tick};
-use crate::local::Looked;
+use crate::local::{Glance, Looked};
 use crate::lookup::{Borrowed, Parts};
 use crate::outcome::Outcome;
 use crate::stats::Count;
@@ -93,12 +93,42 @@ where
     M: MakeDoor<P, O::Value>,
 {
     let memo = function.memo::<T, O, P>(instance, outcome);
-    let key = Borrowed(parts);
-    let looked = match <M::Door as Door<O::Value>>::SHARED && !function.local {
-        true => Looked::Nothing,
-        false => memo.get(&key),
+    let glance = match <M::Door as Door<O::Value>>::SHARED && !function.local {
+        true => Glance::Nothing,
+        false => memo.glance(&Borrowed(parts)),
     };
-    match looked {
+    match glance {
+        Glance::Fresh(hit) if valid::is_hit(outcome, function, memo, || parts.to_owned(), &hit) => {
+            door.note(|facts| facts.local_hit(hit.created, hit.deadline));
+            Started::Hit(local_hit::<O>(function, hit.value))
+        }
+        Glance::Nothing => begin(function, memo, outcome, parts, door, Start::Missed),
+        Glance::Found(held) if !O::CHECKS && !M::NOTES => match memo.serve(held) {
+            Some(value) => Started::Hit(local_hit::<O>(function, value)),
+            None => look(function, memo, outcome, parts, door),
+        },
+        unclear => {
+            drop(unclear);
+            look(function, memo, outcome, parts, door)
+        }
+    }
+}
+
+/// Takes a look for a call for which a glance was not enough.
+#[inline(never)]
+fn look<O, P, M>(
+    function: &'static Function,
+    memo: &'static Memo<P::Owned, O::Value>,
+    outcome: O,
+    parts: P,
+    door: M,
+) -> Started<O, P::Owned, M::Door>
+where
+    O: Outcome + 'static,
+    P: Parts,
+    M: MakeDoor<P, O::Value>,
+{
+    match memo.get(&Borrowed(parts)) {
         Looked::Fresh(hit) if valid::is_hit(outcome, function, memo, || parts.to_owned(), &hit) => {
             door.note(|facts| facts.local_hit(hit.created, hit.deadline));
             Started::Hit(local_hit::<O>(function, hit.value))
@@ -155,6 +185,7 @@ pub(super) fn local_hit<O: Outcome + 'static>(function: &'static Function, value
 }
 
 #[cold]
+#[inline(never)]
 fn begin<O, P, M>(
     function: &'static Function,
     memo: &'static Memo<P::Owned, O::Value>,

@@ -242,6 +242,9 @@ pub trait MakeDoor<P, V> {
     /// The door.
     type Door: Door<V>;
 
+    /// Whether it notes anything.
+    const NOTES: bool;
+
     /// The door of a call with these arguments.
     fn make(&self, function: &'static Function, parts: P) -> Self::Door;
 
@@ -256,6 +259,8 @@ pub struct LocalOnly;
 
 impl<P, V, M: MakeDoor<P, V>> MakeDoor<P, V> for &M {
     type Door = M::Door;
+
+    const NOTES: bool = M::NOTES;
 
     #[inline]
     fn make(&self, function: &'static Function, parts: P) -> M::Door {
@@ -273,6 +278,8 @@ pub struct NoDoor;
 
 impl<P, V> MakeDoor<P, V> for LocalOnly {
     type Door = NoDoor;
+
+    const NOTES: bool = false;
 
     #[inline]
     fn make(&self, _function: &'static Function, _parts: P) -> NoDoor {

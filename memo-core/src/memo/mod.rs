@@ -52,7 +52,7 @@ pub use verify::{comparable, verify, verify_due};
 use crate::clock::Tick;
 use crate::epoch;
 use crate::events::Cause;
-use crate::local::{Bound, Entry, Gone, Hit, Local, Looked, Seen};
+use crate::local::{Bound, Entry, Glance, Gone, Held, Hit, Local, Looked, Seen};
 use crate::sync::OnceLock;
 use equivalent::Equivalent;
 use evictions::Evictions;
@@ -127,14 +127,36 @@ where
         self.local.engine().shard_of(self.hash(key))
     }
 
+    /// As [`get`](Memo::get), where a glance tells.
+    #[inline(always)]
+    fn glance(&self, key: &(impl Hash + Equivalent<K>)) -> Glance<V> {
+        let Some(local) = self.local() else { return Glance::Nothing };
+        // Before the pin, which nothing is moved across: the argument need not be read from memory again.
+        let hash = self.hash(key);
+        match epoch::pin_alone() {
+            Some(pin) => local.glance(pin, hash, key),
+            None => Glance::Unknown,
+        }
+    }
+
     /// A fresh entry of the local level, marked as used.
     // Always, or the entry goes through memory twice more on its way out.
     #[inline(always)]
     fn get(&self, key: &(impl Hash + Equivalent<K>)) -> Looked<V> {
         match self.local() {
-            Some(local) => local.get(&epoch::pin(), self.hash(key), key),
+            Some(local) => {
+                // Before the pin, which nothing is moved across: the argument need not be read from memory again.
+                let hash = self.hash(key);
+                local.get(&epoch::pin(), hash, key)
+            }
             None => Looked::Nothing,
         }
+    }
+
+    /// The value of an entry that a glance found, if that is all there is to know of it.
+    #[inline(always)]
+    fn serve(&self, held: Held) -> Option<V> {
+        self.local.serve(held)
     }
 
     /// An entry of the local level, fresh or expired, without any effect.

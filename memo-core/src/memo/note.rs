@@ -197,6 +197,8 @@ impl Notes for Noted<'_, LocalOnly> {
 impl<'n, P, V, M: MakeDoor<P, V>> MakeDoor<P, V> for Noted<'n, M> {
     type Door = Noted<'n, M::Door>;
 
+    const NOTES: bool = true;
+
     fn make(&self, function: &'static Function, parts: P) -> Self::Door {
         Noted { door: self.door.make(function, parts), note: self.note }
     }

@@ -34,6 +34,8 @@ impl<T: Fn(Tags) -> Tags, D> Tagged<T, D> {
 impl<T: Fn(Tags) -> Tags, P, V, M: MakeDoor<P, V>> MakeDoor<P, V> for Tagged<T, M> {
     type Door = Tagged<Tags, M::Door>;
 
+    const NOTES: bool = M::NOTES;
+
     fn make(&self, function: &'static Function, parts: P) -> Self::Door {
         Tagged { tags: self.tags(), door: self.door.make(function, parts) }
     }

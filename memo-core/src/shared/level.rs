@@ -70,6 +70,8 @@ where
 {
     type Door = SharedDoor<V, C>;
 
+    const NOTES: bool = false;
+
     fn make(&self, function: &'static Function, parts: P) -> SharedDoor<V, C> {
         let open = self.key(function, parts).and_then(|key| Ok((source(function)?, key)));
         if let Ok((linked, _)) = &open {

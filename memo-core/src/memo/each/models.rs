@@ -42,6 +42,8 @@ impl Shelf {
 impl<P: Parts<Owned = (Id, ())>> MakeDoor<P, Option<u32>> for Shelf {
     type Door = Shelf;
 
+    const NOTES: bool = false;
+
     fn make(&self, _function: &'static Function, parts: P) -> Shelf {
         Shelf { id: parts.to_owned().0, ..self.clone() }
     }

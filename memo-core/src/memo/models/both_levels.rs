@@ -27,6 +27,8 @@ fn decode(bytes: &[u8]) -> u32 {
 impl<P> MakeDoor<P, u32> for Store {
     type Door = Store;
 
+    const NOTES: bool = false;
+
     fn make(&self, _function: &'static Function, _parts: P) -> Store {
         self.clone()
     }
