@@ -39,13 +39,13 @@ pub struct Wanted<K, O> {
     types: PhantomData<fn() -> (K, O)>,
 }
 
-impl<K: 'static, O: Outcome> Wanted<K, O>
+impl<K: Clone + Eq + Send + Sync + 'static, O: Outcome> Wanted<K, O>
 where
     O::Value: 'static,
 {
     /// Has the hook told of each entry.
     pub fn tell(self, hook: fn(&CallInfo<'_>, &K, &O::Value)) -> Evictions<K, O::Value> {
-        Evictions { function: self.function, hook }
+        Evictions { function: self.function, hook, sweep: Evictions::sweep_and_tell }
     }
 }
 
@@ -54,6 +54,8 @@ where
 pub struct Evictions<K, V> {
     function: &'static Function,
     hook: fn(&CallInfo<'_>, &K, &V),
+    /// How the sweeper tells of what expires. Found here, so that it is compiled for functions with a hook alone.
+    sweep: fn(Self, &Local<K, V>, Tick) -> Duration,
 }
 
 impl<K, V> Clone for Evictions<K, V> {
@@ -63,6 +65,14 @@ impl<K, V> Clone for Evictions<K, V> {
 }
 
 impl<K, V> Copy for Evictions<K, V> {}
+
+impl<K, V> Evictions<K, V> {
+    /// Drops what had expired from a local level, and tells of it: outside of all locks, and while nothing keeps others
+    /// from freeing. How long it told.
+    pub(super) fn sweep(self, local: &Local<K, V>, now: Tick) -> Duration {
+        (self.sweep)(self, local, now)
+    }
+}
 
 impl<K: Clone, V: Clone> Evictions<K, V> {
     /// Tells of an entry that left.
@@ -74,9 +84,8 @@ impl<K: Clone, V: Clone> Evictions<K, V> {
         self.function.run_hook(|| (self.hook)(&call, key, &hit.value));
     }
 
-    /// Drops what had expired from a local level, and tells of it: outside of all locks, and while nothing keeps others
-    /// from freeing. How long it told.
-    pub(super) fn sweep(self, local: &Local<K, V>, now: Tick) -> Duration
+    /// See [`sweep`](Evictions::sweep).
+    fn sweep_and_tell(self, local: &Local<K, V>, now: Tick) -> Duration
     where
         K: Eq + Send + Sync + 'static,
         V: Send + Sync + 'static,

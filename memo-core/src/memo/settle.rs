@@ -34,7 +34,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Open<O, K, D> {
                 Err(follower) => follower,
             };
             let ending = waits::wait(&follower.flight);
-            open = match follower.answer(ending) {
+            open = match follower.answer(ending.as_ref()) {
                 Ok(returned) | Err(Started::Hit(returned)) => return Begun::Hit(returned),
                 Err(Started::Open(open)) => open,
             };
@@ -50,7 +50,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Open<O, K, D> {
                 Err(follower) => follower,
             };
             let ending = waits::wait_async(&follower.flight).await;
-            open = match follower.answer(ending) {
+            open = match follower.answer(ending.as_ref()) {
                 Ok(returned) | Err(Started::Hit(returned)) => return Begun::Hit(returned),
                 Err(Started::Open(open)) => open,
             };
@@ -130,46 +130,59 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Follower<O, K, D> {
     /// What the load brought, or the start of a load by this caller.
     async fn follow<I: Io>(self) -> Result<O::Return, Started<O, K, D>> {
         let ending = I::ended(&self.flight).await;
-        self.answer(ending)
+        self.answer(ending.as_ref())
     }
 
     /// As [`follow`](Follower::follow), of a load that ended, or can't be waited for.
-    pub(super) fn answer(self, ending: Option<Ending>) -> Result<O::Return, Started<O, K, D>> {
-        let Some(ending) = ending else { return Err(self.lead(Join::Alone)) };
-        let returned = match ending {
-            // It was invalidated while it was loaded, and maybe before this call began.
-            Ending::Value(_, Some(marks)) | Ending::Error(_, Some(marks)) if !marks.is_valid() => {
-                return Err(self.lead(Join::Any));
+    pub(super) fn answer(self, ending: Option<&Ending>) -> Result<O::Return, Started<O, K, D>> {
+        match usable(ending).and_then(Self::taken) {
+            Ok(returned) => {
+                joined(self.function, ending);
+                self.door.note(|facts| facts.miss(None));
+                Ok(returned)
             }
-            Ending::Value(value, marks) => match value.downcast_ref::<O::Value>() {
-                Some(value) => {
-                    context::inherit_from(marks.as_deref());
-                    O::from_value(value.clone())
-                }
-                // A memo has values of one type.
-                None => return Err(self.lead(Join::Alone)),
-            },
-            Ending::Error(error, marks) => match O::from_shared_error(&error) {
-                Some(returned) => {
-                    context::inherit_from(marks.as_deref());
-                    returned
-                }
-                // Functions of one prefix share a memo and may fail with different types.
-                None => return Err(self.lead(Join::Alone)),
-            },
-            Ending::Unshared => return Err(self.lead(Join::Alone)),
-            Ending::Abandoned => return Err(self.lead(Join::Any)),
+            Err(join) => Err(self.lead(join)),
+        }
+    }
+
+    /// A copy of what a load brought; how to lead if it can't be this caller's.
+    fn taken(ending: &Ending) -> Result<O::Return, Join> {
+        let returned = match ending {
+            // A memo has values of one type.
+            Ending::Value(value, _) => value.downcast_ref::<O::Value>().map(|value| O::from_value(value.clone())),
+            // Functions of one prefix share a memo and may fail with different types.
+            Ending::Error(error, _) => O::from_shared_error(error),
+            Ending::Unshared | Ending::Abandoned => None,
         };
-        self.function.count(Count::Misses);
-        self.function.count(Count::Joins);
-        self.door.note(|facts| facts.miss(None));
-        Ok(returned)
+        returned.ok_or(Join::Alone)
     }
 
     fn lead(self, join: Join) -> Started<O, K, D> {
         let flight = self.memo.flight(self.function, self.flight.key::<K>().clone());
         enter(self.function, self.memo, self.outcome, flight, self.door, join, Asked::NotYet)
     }
+}
+
+// These two know no types, so that they are not compiled again for each function.
+
+/// What a load brought that ended, if it may be used; else how to lead.
+fn usable(ending: Option<&Ending>) -> Result<&Ending, Join> {
+    match ending {
+        // It was invalidated while it was loaded, and maybe before this call began.
+        Some(Ending::Value(_, Some(marks)) | Ending::Error(_, Some(marks))) if !marks.is_valid() => Err(Join::Any),
+        Some(ending @ (Ending::Value(..) | Ending::Error(..))) => Ok(ending),
+        Some(Ending::Abandoned) => Err(Join::Any),
+        Some(Ending::Unshared) | None => Err(Join::Alone),
+    }
+}
+
+/// Counts a call that got what a load brought, and hands its tags on.
+fn joined(function: &Function, ending: Option<&Ending>) {
+    if let Some(Ending::Value(_, marks) | Ending::Error(_, marks)) = ending {
+        context::inherit_from(marks.as_deref());
+    }
+    function.count(Count::Misses);
+    function.count(Count::Joins);
 }
 
 /// A call of a function without a local level. It asks the shared level before it enters the table of loads: its hits

@@ -161,7 +161,7 @@ impl<W: Each + 'static, K: MemoKey, D: Doors<W::Value>> Bulk<W, K, D> {
         for (Unanswered { place, open }, ending) in std::mem::take(&mut self.open).into_iter().zip(endings) {
             let Open::Follow(follower) = open else { continue };
             let id = (self.id)(follower.flight.key()).clone();
-            self.answer(place, id, follower.answer(ending))?;
+            self.answer(place, id, follower.answer(ending.as_ref()))?;
         }
         Ok(())
     }

@@ -8,8 +8,10 @@ use crate::local::Entry;
 use crate::memo::call::MemoKey;
 use crate::memo::door::{Door, Shared};
 use crate::memo::flight::Ending;
+use crate::memo::function::Function;
 use crate::memo::io::{Blocking, Io, ready};
 use crate::memo::keep::{Fresh, Keep};
+use crate::memo::untyped::Finished;
 use crate::memo::{Origin, context};
 use crate::outcome::Outcome;
 use crate::stats::Count;
@@ -50,8 +52,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     /// As [`put`](Guard::put) without a shared level.
     pub(in crate::memo) fn put_locally(mut self, value: &O::Value, keep: Keep) {
-        // A timeout of zero is reported, and then nothing is stored.
-        let entry = keep.0.and_then(|fresh| self.local_entry(value, self.timeout(fresh).ok()?));
+        let entry = keep.0.and_then(|fresh| self.fresh_entry(value, fresh));
         if keep.0.is_none() {
             self.outdate();
         }
@@ -96,7 +97,7 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
             // The mark is there already.
             Some((value, fresh)) if O::ONCE && self.claimed.is_some() => {
                 self.claimed = None;
-                (self.timeout(fresh).ok().and_then(|timeout| self.local_entry(value, timeout)), Ok(()))
+                (self.fresh_entry(value, fresh), Ok(()))
             }
             Some((value, fresh)) => self.store::<I>(value, fresh, cost).await,
             None if O::ONCE => (None, self.release::<I>().await),
@@ -113,10 +114,11 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         self.refreshes && !O::is_error(returned)
     }
 
-    /// Ends the load without a shared level.
+    /// Ends the load without a shared level. Apart, or it would be compiled for each body.
+    #[inline(never)]
     pub(in crate::memo) fn complete_locally(self, returned: O::Return, cost: Duration, keep: Keep) -> O::Return {
         let kept = kept::<O>(&returned, keep);
-        let entry = kept.and_then(|(value, fresh)| self.local_entry(value, self.timeout(fresh).ok()?));
+        let entry = kept.and_then(|(value, fresh)| self.fresh_entry(value, fresh));
         if kept.is_none() && self.replaces_nothing(&returned) {
             self.outdate();
         }
@@ -131,28 +133,33 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         mut entry: Option<Entry<O::Value>>,
     ) -> O::Return {
         self.function.count_load(cost, !self.refreshes, O::is_error(&returned));
-        let marks = self.marks();
-        context::inherit_from(marks.as_deref());
+        self.settle_marks();
+        context::inherit_from(self.marks.as_deref());
         if let Some(entry) = &mut entry {
-            entry.marks.clone_from(&marks);
+            entry.marks.clone_from(&self.marks);
         }
         if let Some(flight) = self.flight.take() {
             let keeps = entry.is_some();
             let ending = || match O::value(&returned) {
-                Some(value) => Ending::Value(Arc::new(value.clone()), marks.clone()),
+                Some(value) => Ending::Value(Arc::new(value.clone()), self.marks.clone()),
                 // One of the followers runs it, not all.
                 None if O::ONCE => Ending::Abandoned,
-                None => failed::<O>(&returned, marks.clone()),
+                None => failed::<O>(&returned, self.marks.clone()),
             };
             let finished =
                 self.memo.finish(&flight, entry, (Origin::Loaded, cost), &ending, &mut |gone| self.door.gone(gone));
-            self.function.count_finished(finished);
-            if keeps && !finished.stored {
-                self.function.count(Count::Discarded);
-            }
+            count_end(self.function, finished, keeps);
         }
         self.door.note(|facts| facts.miss(Some(cost)));
         returned
+    }
+}
+
+/// Counts what became of the entry that a load brought, if it brought one, and of others.
+fn count_end(function: &Function, finished: Finished, brought: bool) {
+    function.count_finished(finished);
+    if brought && !finished.stored {
+        function.count(Count::Discarded);
     }
 }
 

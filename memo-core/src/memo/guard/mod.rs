@@ -22,7 +22,7 @@ use super::once::Claim;
 use super::valid;
 use crate::Error;
 use crate::clock::{self, LoadWatch, Tick};
-use crate::invalidations::{self, Marks};
+use crate::invalidations::{self, Marks, Name};
 use crate::outcome::Outcome;
 #[cfg(feature = "shared")]
 use crate::shared::lease::Lease;
@@ -156,7 +156,9 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
         if D::SHARED {
             ready(self.begin::<Blocking>());
         }
-        let (returned, cost) = self.load_unmeasured(body);
+        // Where nobody wants to know what this load took, the time of another one counts for it.
+        let stands_for = self.function.measured_for(D::MEASURES);
+        let (returned, cost) = self.load_for(stands_for, body);
         let keep = asked::<O, A>(&returned, keep);
         self.complete_now(returned, cost, keep)
     }
@@ -207,32 +209,25 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 
     pub(super) fn load<R>(&mut self, body: impl FnOnce() -> R) -> (R, Duration) {
-        let run = Run::start(self.mark(), true);
-        let returned = body();
-        (returned, run.end(&mut self.tags))
+        self.load_for(1, body)
     }
 
-    /// As [`load`](Guard::load). Where nobody wants to know what this load took it may be said to have taken no time; the
-    /// time of another one counts for it.
-    fn load_unmeasured<R>(&mut self, body: impl FnOnce() -> R) -> (R, Duration) {
-        let stands_for = self.function.measured_for(D::MEASURES);
-        let run = Run::start(self.mark(), stands_for > 0);
+    /// As [`load`](Guard::load), of a load whose time stands for that of so many; of none, it is said to have taken no time.
+    fn load_for<R>(&mut self, stands_for: u32, body: impl FnOnce() -> R) -> (R, Duration) {
+        let run = Run::start(self.flight.as_ref(), stands_for);
         let returned = body();
-        let cost = run.end(&mut self.tags);
-        if stands_for > 1 {
-            self.function.count_time(cost.saturating_mul(stands_for - 1));
-        }
+        let cost = run.end(self.function, &mut self.tags);
         (returned, cost)
     }
 
     pub(super) async fn load_async<R>(&mut self, body: impl Future<Output = R>) -> (R, Duration) {
         let watch = LoadWatch::start();
-        let mark = self.mark();
+        let mark = mark(self.flight.as_ref());
         let mut body = pin!(body);
         let returned = poll_fn(|context| {
             let inside = mark.map(Mark::enter);
             let polled = body.as_mut().poll(context);
-            add_tags(&mut self.tags, &inside.map(Inside::leave).unwrap_or_default());
+            leave(inside, &mut self.tags);
             polled
         })
         .await;
@@ -248,16 +243,15 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     /// What the value that this load brought goes with.
     pub(super) fn marks(&mut self) -> Option<Arc<Marks>> {
-        if self.marks.is_none() {
-            let mut tags = self.tags.take().map_or_else(Tags::default, |tags| *tags);
-            self.door.add_tags(&mut tags);
-            self.marks = Marks::new(self.stamp, self.door.names(), tags);
-        }
+        self.settle_marks();
         self.marks.clone()
     }
 
-    fn mark(&self) -> Option<Mark> {
-        self.flight.as_deref().map(Flight::mark)
+    /// Has `marks` say what the value that this load brought goes with.
+    fn settle_marks(&mut self) {
+        if self.marks.is_none() {
+            self.marks = marks(self.stamp, self.door.names(), &mut self.tags, &|tags| self.door.add_tags(tags));
+        }
     }
 
     /// Reports a failure of the shared level, to the hooks as well.
@@ -267,27 +261,56 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
     }
 }
 
+// What follows knows no types, so that it is not compiled again for each function.
+
 fn add_tags(all: &mut Option<Box<Tags>>, some: &Tags) {
     if !some.is_empty() {
         all.get_or_insert_default().extend(some);
     }
 }
 
+/// What a value goes with: the tags its body gave, and what `add` adds to them.
+fn marks(
+    stamp: u64,
+    names: Option<[Name; 3]>,
+    tags: &mut Option<Box<Tags>>,
+    add: &dyn Fn(&mut Tags),
+) -> Option<Arc<Marks>> {
+    let mut tags = tags.take().map_or_else(Tags::default, |tags| *tags);
+    add(&mut tags);
+    Marks::new(stamp, names, tags)
+}
+
+fn mark(flight: Option<&Arc<Flight>>) -> Option<Mark> {
+    flight.map(|flight| flight.mark())
+}
+
+/// The running code leaves a load. The tags it got there are added to others.
+fn leave(inside: Option<Inside>, tags: &mut Option<Box<Tags>>) {
+    add_tags(tags, &inside.map(Inside::leave).unwrap_or_default());
+}
+
 /// A body that runs with the thread.
 struct Run {
     watch: Option<LoadWatch>,
     inside: Option<Inside>,
+    /// How many loads its time stands for.
+    stands_for: u32,
 }
 
 impl Run {
-    fn start(load: Option<Mark>, is_measured: bool) -> Self {
-        Run { watch: is_measured.then(LoadWatch::start), inside: load.map(Mark::enter) }
+    fn start(flight: Option<&Arc<Flight>>, stands_for: u32) -> Self {
+        Run { watch: (stands_for > 0).then(LoadWatch::start), inside: mark(flight).map(Mark::enter), stands_for }
     }
 
-    /// How long it took, if that is measured. The tags it gave are added to others.
-    fn end(self, tags: &mut Option<Box<Tags>>) -> Duration {
+    /// How long it took, if that is measured; counts it for the other loads it stands for. The tags it gave are added to
+    /// others.
+    fn end(self, function: &Function, tags: &mut Option<Box<Tags>>) -> Duration {
         let cost = self.watch.as_ref().map(LoadWatch::elapsed).unwrap_or_default();
-        add_tags(tags, &self.inside.map(Inside::leave).unwrap_or_default());
+        leave(self.inside, tags);
+        if self.stands_for > 1 {
+            function.count_time(cost.saturating_mul(self.stands_for - 1));
+        }
         cost
     }
 }

@@ -7,6 +7,7 @@ use crate::local::Entry;
 use crate::memo::call::MemoKey;
 use crate::memo::door::{self, Door, Lineage};
 use crate::memo::flight::Flight;
+use crate::memo::function::Function;
 use crate::memo::io::Io;
 use crate::memo::keep::Fresh;
 use crate::outcome::Outcome;
@@ -36,15 +37,24 @@ impl<O: Outcome + 'static, K: MemoKey, D: Door<O::Value>> Guard<O, K, D> {
 
     /// How long a value stored now is fresh; one of zero is reported.
     pub(in crate::memo) fn timeout(&self, fresh: Fresh) -> Result<Option<Duration>, Error> {
-        self.function.time_of(fresh).inspect_err(|error| self.function.report(error))
+        timeout(self.function, fresh)
+    }
+
+    /// The entry for the local level of a value that is this fresh, if that is to hold one: where its timeout is zero it is
+    /// not.
+    pub(in crate::memo) fn fresh_entry(&self, value: &O::Value, fresh: Fresh) -> Option<Entry<O::Value>> {
+        if O::ONCE {
+            return self.local_entry(value, self.timeout(fresh).ok()?);
+        }
+        let (created, deadline) = times_of(self.function, fresh, D::SHARED)?;
+        Some(Entry { value: value.clone(), created, deadline, marks: None })
     }
 
     /// The entry for the local level, if it is to hold one.
     pub(in crate::memo) fn local_entry(&self, value: &O::Value, timeout: Option<Duration>) -> Option<Entry<O::Value>> {
         let timeout = if O::ONCE { self.left_of_run(timeout) } else { timeout };
-        let trusted = if D::SHARED { self.function.trusted_time() } else { None };
-        let left = shorter(timeout, trusted);
-        (self.function.local && left != Some(Duration::ZERO)).then(|| entry(value.clone(), left))
+        let (created, deadline) = times(self.function, timeout, D::SHARED)?;
+        Some(Entry { value: value.clone(), created, deadline, marks: None })
     }
 
     /// Stores in the shared level; the entry for the local one, and whether the shared one took the value.
@@ -117,8 +127,32 @@ impl Drop for StopStoring<'_> {
 
 /// An entry stored now, fresh for `left`.
 pub(in crate::memo) fn entry<V>(value: V, left: Option<Duration>) -> Entry<V> {
+    let (created, deadline) = times_from_now(left);
+    Entry { value, created, deadline, marks: None }
+}
+
+// What follows knows no types, so that it is not compiled again for each function.
+
+/// How long a value stored now is fresh; one of zero is reported.
+fn timeout(function: &Function, fresh: Fresh) -> Result<Option<Duration>, Error> {
+    function.time_of(fresh).inspect_err(|error| function.report(error))
+}
+
+/// As [`times`], of an entry that is this fresh; a timeout of zero is reported.
+fn times_of(function: &Function, fresh: Fresh, is_shared: bool) -> Option<(Tick, Tick)> {
+    times(function, timeout(function, fresh).ok()?, is_shared)
+}
+
+/// When an entry was stored that is stored now, and when it expires; `None` if the local level is not to hold it.
+fn times(function: &Function, timeout: Option<Duration>, is_shared: bool) -> Option<(Tick, Tick)> {
+    let trusted = if is_shared { function.trusted_time() } else { None };
+    let left = shorter(timeout, trusted);
+    (function.local && left != Some(Duration::ZERO)).then(|| times_from_now(left))
+}
+
+fn times_from_now(left: Option<Duration>) -> (Tick, Tick) {
     let created = clock::now();
-    Entry { value, created, deadline: left.map_or(Tick::NEVER, |left| created.after(left)), marks: None }
+    (created, left.map_or(Tick::NEVER, |left| created.after(left)))
 }
 
 /// The shorter of two times, where `None` is for ever.
