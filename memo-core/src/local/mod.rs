@@ -235,10 +235,7 @@ where
     /// An entry that is ready to be stored, and took `cost` to load. Weighs the value, with the user's code: for outside
     /// the locks.
     pub(crate) fn node(&self, hash: u64, key: K, entry: Entry<V>, cost: Duration) -> Owned {
-        // What weighs nothing counts as 1, or it would never be evicted. What can't be weighed counts as too heavy for
-        // any bound, since a panic here would leave others waiting for the load.
-        let weigh = |weigh: fn(&V) -> u64| catch_unwind(AssertUnwindSafe(|| weigh(&entry.value))).unwrap_or(u64::MAX);
-        let weight = self.weigh.map_or(1, weigh).max(1);
+        let weight = self.weigh.map_or(1, |weigh| weight_of(&entry.value, weigh));
         let class = self.by_cost.then(|| by_cost::class(cost, weight, self.weigh.is_some()));
         let Entry { value, created, deadline, marks } = entry;
         let extra = Extra { created, deadline, weight, class };
@@ -249,6 +246,14 @@ where
     pub(crate) fn weight(&self) -> u64 {
         if self.weigh.is_some() { self.engine.weight() } else { 0 }
     }
+}
+
+/// What weighs nothing counts as 1, or it would never be evicted. What can't be weighed counts as too heavy for any bound,
+/// since a panic here would leave others waiting for the load.
+// Apart, since few functions have weights and all can store.
+#[inline(never)]
+fn weight_of<V>(value: &V, weigh: fn(&V) -> u64) -> u64 {
+    catch_unwind(AssertUnwindSafe(|| weigh(value))).unwrap_or(u64::MAX).max(1)
 }
 
 #[cfg(all(test, shuttle))]

@@ -54,20 +54,9 @@ impl Owned {
         K: Eq + Send + Sync + 'static,
         V: Send + Sync + 'static,
     {
-        let payload = Payload { key, value };
-        let body = |flags| Body { head: Head::new(hash, extra.created, extra.class, flags), payload };
-        let alone = marks.as_deref().and_then(Checked::alone);
-        let alone = alone.filter(|(_, names)| others.get_or_init(|| *names) == names).map(|(checked, _)| checked);
-        let node = match (extra.says_something(), alone, marks) {
-            (false, None, None) => placed((), body(0)),
-            (false, Some(checked), _) => placed(checked, body(MARKED)),
-            (true, Some(checked), _) => placed(extension(extra, checked, None), body(EXTENDED | MARKED)),
-            (_, None, marks) => {
-                let is_tagged = marks.as_ref().is_some_and(|marks| !marks.tags().is_empty());
-                let flags = EXTENDED | if is_tagged { TAGGED } else { 0 };
-                placed(extension(extra, Checked::new(marks.as_deref()), marks), body(flags))
-            }
-        };
+        let node = headed(hash, extra, marks, others, Layout::new::<Body<K, V>>());
+        // SAFETY: there is room for a payload of these types where a body has it, and nobody else has the node.
+        unsafe { payload::<K, V>(node).write(Payload { key, value }) };
         Owned { node, types: Types::of::<K, V>() }
     }
 
@@ -98,83 +87,117 @@ impl Drop for Owned {
     }
 }
 
+/// Where key and value of a node of these types are.
+///
+/// # Safety
+/// The node was made for a body of these types, and its memory is not given back.
+unsafe fn payload<K, V>(node: Node) -> NonNull<Payload<K, V>> {
+    // SAFETY: the node points to a body, of which this is a part.
+    unsafe { NonNull::new_unchecked(&raw mut (*node.0.cast::<Body<K, V>>().as_ptr()).payload) }
+}
+
+/// # Safety
+/// The node was made by `Owned::new::<K, V>`, and nobody uses it any more.
+unsafe fn free<K, V>(node: Node) {
+    /// Gives the memory back, whatever the code of users does.
+    struct Memory(Node, Layout);
+
+    impl Drop for Memory {
+        fn drop(&mut self) {
+            // SAFETY: it is of this layout, and what was in its body is dropped.
+            unsafe { free_memory(self.0, self.1) };
+        }
+    }
+
+    let _memory = Memory(node, Layout::new::<Body<K, V>>());
+    // SAFETY: as the caller says. A head needs no drop.
+    unsafe { payload::<K, V>(node).drop_in_place() };
+}
+
+// What follows knows a body by its layout alone, so that it is not compiled again for each pair of key and value.
+
+/// A node with room for a body of this layout, whose payload is yet to be written.
+fn headed(hash: u32, extra: Extra, marks: Option<Arc<Marks>>, others: &OnceLock<[Name; 2]>, body: Layout) -> Node {
+    let head = |flags| Head::new(hash, extra.created, extra.class, flags);
+    let alone = marks.as_deref().and_then(Checked::alone);
+    let alone = alone.filter(|(_, names)| others.get_or_init(|| *names) == names).map(|(checked, _)| checked);
+    match (extra.says_something(), alone, marks) {
+        (false, None, None) => placed((), head(0), body),
+        (false, Some(checked), _) => placed(checked, head(MARKED), body),
+        (true, Some(checked), _) => placed(extension(extra, checked, None), head(EXTENDED | MARKED), body),
+        (_, None, marks) => {
+            let is_tagged = marks.as_ref().is_some_and(|marks| !marks.tags().is_empty());
+            let flags = EXTENDED | if is_tagged { TAGGED } else { 0 };
+            placed(extension(extra, Checked::new(marks.as_deref()), marks), head(flags), body)
+        }
+    }
+}
+
 fn extension(extra: Extra, checked: Checked, marks: Option<Arc<Marks>>) -> Extension {
     let Extra { created, deadline, weight, .. } = extra;
     Extension { created, weight, worth: AtomicU64::new(0), marks, deadline, checked }
 }
 
-/// Room for a body with a `P` right before it, and how far from its start the body is.
-const fn layout<P, B>() -> (Layout, usize) {
-    const { assert!(size_of::<P>().is_multiple_of(align_of::<P>()) && align_of::<B>().is_power_of_two()) };
-    let align = if align_of::<P>() > align_of::<B>() { align_of::<P>() } else { align_of::<B>() };
+/// Room for such a body with a `P` right before it, and how far from its start the body is.
+fn layout<P>(body: Layout) -> (Layout, usize) {
+    let align = align_of::<P>().max(body.align());
     let to_body = size_of::<P>().next_multiple_of(align);
-    match Layout::from_size_align(to_body + size_of::<B>(), align) {
-        Ok(layout) => (layout, to_body),
-        Err(_) => panic!("no entry is so large"),
-    }
+    let layout = Layout::from_size_align(to_body + body.size(), align);
+    (layout.expect("no entry is so large"), to_body)
 }
 
 /// Unit tests have each node in memory of its own, so that the tools which watch memory see who uses it after it was freed.
-const fn is_in_slot(layout: Layout) -> bool {
+fn is_in_slot(layout: Layout) -> bool {
     !cfg!(test) && slots::fits(layout)
 }
 
-/// A node, with a `P` right before it.
-fn placed<P, K, V>(prefix: P, body: Body<K, V>) -> Node {
-    let (layout, to_body) = const { layout::<P, Body<K, V>>() };
+/// A node with room for such a body, with a `P` right before it.
+fn placed<P>(prefix: P, head: Head, body: Layout) -> Node {
+    let (layout, to_body) = layout::<P>(body);
     let start = if is_in_slot(layout) {
         slots::take()
     } else {
         // SAFETY: a head is not empty.
         NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout))
     };
-    // SAFETY: both are within what was allocated, as `layout` says, and aligned: the body is at a multiple of both
-    // alignments, and the size of a `P` is one of its own.
+    // SAFETY: both are within what was allocated, as `layout` says, and aligned: the body, which begins with its head, is
+    // at a multiple of both alignments, and the size of a `P` is one of its own.
     unsafe {
-        let head = start.byte_add(to_body).cast::<Body<K, V>>();
-        head.byte_sub(size_of::<P>()).cast::<P>().write(prefix);
-        head.write(body);
-        Node(head.cast())
+        let node = start.byte_add(to_body).cast::<Head>();
+        node.byte_sub(size_of::<P>()).cast::<P>().write(prefix);
+        node.write(head);
+        Node(node)
     }
 }
 
 /// # Safety
-/// The node was made by `Owned::new::<K, V>`, and nobody uses it any more.
-unsafe fn free<K, V>(node: Node) {
+/// The node was made by `headed` for such a body, and nobody uses it any more.
+unsafe fn free_memory(node: Node, body: Layout) {
     // SAFETY: as the caller says; what stands before a node is told by its flags.
     unsafe {
         match node.head() {
-            head if head.has(EXTENDED) => free_with::<Extension, K, V>(node),
-            head if head.has(MARKED) => free_with::<Checked, K, V>(node),
-            _ => free_with::<(), K, V>(node),
+            head if head.has(EXTENDED) => free_with::<Extension>(node, body),
+            head if head.has(MARKED) => free_with::<Checked>(node, body),
+            _ => free_with::<()>(node, body),
         }
     }
 }
 
 /// # Safety
-/// The node was made by `placed::<P, K, V>`, and nobody uses it any more.
-unsafe fn free_with<P, K, V>(node: Node) {
-    /// Gives the memory back, whatever the code of users does.
-    struct Memory(NonNull<u8>, Layout);
-
-    impl Drop for Memory {
-        fn drop(&mut self) {
-            if is_in_slot(self.1) {
-                // SAFETY: it is a slot, and what was in it is dropped.
-                unsafe { slots::give(self.0) }
-            } else if !IS_MODEL {
-                // In a model it stays, so that the model sees who reads it.
-                // SAFETY: it was allocated with this layout, and what was in it is dropped.
-                unsafe { dealloc(self.0.as_ptr(), self.1) }
-            }
-        }
-    }
-
-    let (layout, to_body) = const { layout::<P, Body<K, V>>() };
+/// The node was made by `placed::<P>` for such a body, and nobody uses it any more.
+unsafe fn free_with<P>(node: Node, body: Layout) {
+    let (layout, to_body) = layout::<P>(body);
     // SAFETY: it is where `placed` put it, and nobody else has it.
-    unsafe {
-        let _memory = Memory(node.0.byte_sub(to_body).cast(), layout);
-        let _prefix = node.0.byte_sub(size_of::<P>()).cast::<P>().read();
-        node.0.cast::<Body<K, V>>().drop_in_place();
+    let start = unsafe {
+        drop(node.0.byte_sub(size_of::<P>()).cast::<P>().read());
+        node.0.byte_sub(to_body).cast::<u8>()
+    };
+    if is_in_slot(layout) {
+        // SAFETY: it is a slot, and what was in it is dropped.
+        unsafe { slots::give(start) }
+    } else if !IS_MODEL {
+        // In a model it stays, so that the model sees who reads it.
+        // SAFETY: it was allocated with this layout, and what was in it is dropped.
+        unsafe { dealloc(start.as_ptr(), layout) }
     }
 }
