@@ -172,7 +172,7 @@ where
     #[expect(clippy::needless_pass_by_value, reason = "its pin ends here, and so it is in registers")]
     pub(crate) fn serve(&self, held: Held) -> Option<V> {
         let seen = held.seen();
-        seen.is_extended_and_fresh().then(|| {
+        seen.is_fresh_by_its_times().then(|| {
             seen.serve();
             self.payload(seen).value.clone()
         })
@@ -185,7 +185,7 @@ where
         let state = if seen.is_simply_fresh() {
             seen.serve_simply();
             State::Fresh
-        } else if seen.is_extended_and_fresh() {
+        } else if seen.is_fresh_by_its_times() {
             seen.serve();
             State::Fresh
         } else {

@@ -27,18 +27,21 @@ pub(super) struct Head {
     uses: AtomicU8,
     /// In which queue it is.
     pub(super) queue: AtomicU8,
-    /// When it was stored, in quarters of a second, above the bits that say what it is; an extended entry says it finely.
-    /// One that never expires is only asked for its age by people.
+    /// When it was stored, in quarters of a second, above the bits that say what it is; one that expires says it finely.
+    /// One that never does is only asked for its age by people.
     stamp: u32,
 }
 
-/// The entry has an [`Extension`].
+/// The entry has an [`Extension`] before it.
 pub(super) const EXTENDED: u32 = 1;
 /// It goes with its key and what all such entries of its engine go with: it has [`Checked`] alone before it, or is an
-/// extended one without marks of its own.
+/// extended or timed one without marks of its own.
 pub(super) const MARKED: u32 = 1 << 1;
-/// It has tags, for whoever gets its value.
-pub(super) const TAGGED: u32 = 1 << 2;
+/// It has [`Times`] alone before it.
+pub(super) const TIMED: u32 = 1 << 2;
+/// It is extended, and has tags for whoever gets its value. Both bits, since an extended entry is not timed: so three are
+/// enough, and what is left of the stamp lasts for four years of a machine.
+pub(super) const TAGGED: u32 = EXTENDED | TIMED;
 const FLAGS: u32 = 3;
 const ALL_FLAGS: u32 = (1 << FLAGS) - 1;
 
@@ -60,9 +63,14 @@ pub(super) struct Extra {
 }
 
 impl Extra {
-    /// Whether an entry needs it for its own sake.
-    pub(super) fn says_something(self) -> bool {
-        self.deadline != Tick::NEVER || self.weight != 1 || self.class.is_some()
+    /// Whether it says when the entry expires.
+    pub(super) fn has_times(self) -> bool {
+        self.deadline != Tick::NEVER
+    }
+
+    /// Whether it says anything else.
+    pub(super) fn has_more(self) -> bool {
+        self.weight != 1 || self.class.is_some()
     }
 }
 
@@ -89,22 +97,30 @@ pub(super) struct Body<K, V> {
     pub(super) payload: Payload<K, V>,
 }
 
-/// What an entry has right before its head, if it can expire, has a weight or a cost, or goes with others. What a hit looks
-/// at stands last, next to the head. So a hit of a small entry touches one or two lines, whatever else is known of it.
+/// What an entry has right before its head, if it has a weight or a cost, or goes with others. What fewer entries have
+/// stands further from the head, and what a hit looks at next to it. So a hit of a small entry touches one or two lines,
+/// whatever else is known of it.
 #[repr(C)]
 pub(super) struct Extension {
-    pub(super) created: Tick,
     pub(super) weight: u64,
     /// What the policy thinks it is worth, where it goes by cost. Changed under the lock of its shard.
     pub(super) worth: AtomicU64,
     pub(super) marks: Option<Arc<Marks>>,
+    pub(super) times: Times,
+}
+
+/// This alone stands there for an entry that expires, and of which there is no more to say.
+#[repr(C)]
+pub(super) struct Times {
+    pub(super) created: Tick,
     pub(super) deadline: Tick,
     /// This alone stands there for an entry in front of a cache of which there is no more to say: its other names are
     /// those of its engine.
     pub(super) checked: Checked,
 }
 
-const _: () = assert!(offset_of!(Extension, checked) + size_of::<Checked>() == size_of::<Extension>());
+const _: () = assert!(offset_of!(Extension, times) + size_of::<Times>() == size_of::<Extension>());
+const _: () = assert!(offset_of!(Times, checked) + size_of::<Checked>() == size_of::<Times>());
 
 /// A node, wherever it is: in a table, in a queue, or waiting to be freed.
 ///
@@ -135,7 +151,7 @@ impl Node {
     /// When it expires.
     #[inline(always)]
     pub(super) fn deadline(self) -> Tick {
-        self.extension().map_or(Tick::NEVER, |extension| extension.deadline)
+        self.times().map_or(Tick::NEVER, |times| times.deadline)
     }
 
     pub(super) fn weight(self) -> u64 {
@@ -145,16 +161,24 @@ impl Node {
     /// When it was stored.
     #[inline(always)]
     pub(super) fn created(self) -> Tick {
-        self.extension().map_or_else(|| Tick::at(QUARTER * (self.head().stamp >> FLAGS)), |extension| extension.created)
+        self.times().map_or_else(|| Tick::at(QUARTER * (self.head().stamp >> FLAGS)), |times| times.created)
     }
 
     #[inline(always)]
+    fn times(&self) -> Option<&Times> {
+        if !self.head().has(EXTENDED | TIMED) {
+            return None;
+        }
+        // SAFETY: both kinds have it before the head, in one allocation, of all of which the pointer was made. By the
+        // invariant of this type the node is not freed.
+        Some(unsafe { self.0.byte_sub(size_of::<Times>()).cast().as_ref() })
+    }
+
     fn extension(&self) -> Option<&Extension> {
         if !self.head().has(EXTENDED) {
             return None;
         }
-        // SAFETY: this stands before the head of an extended entry, in one allocation, of all of which the pointer was
-        // made. By the invariant of this type the node is not freed.
+        // SAFETY: as above, of an extended one.
         Some(unsafe { self.0.byte_sub(size_of::<Extension>()).cast().as_ref() })
     }
 
@@ -162,10 +186,10 @@ impl Node {
     /// entries of its engine.
     #[inline(always)]
     pub(super) fn is_valid(self, others: &OnceLock<[Name; 2]>) -> bool {
-        if !self.head().has(EXTENDED | MARKED) {
+        if !self.head().has(EXTENDED | TIMED | MARKED) {
             return true;
         }
-        // SAFETY: it is one of both.
+        // SAFETY: it is one of them.
         let checked = unsafe { self.checked() };
         checked.is_latest() || self.check(checked, others)
     }
@@ -182,20 +206,20 @@ impl Node {
         }
     }
 
-    /// Whether it is extended and has not expired, and nothing at all was invalidated since its load began or it goes with
-    /// nothing. `false` is for who looks closer.
+    /// Whether it is timed or extended and has not expired, and nothing at all was invalidated since its load began or it
+    /// goes with nothing. `false` is for who looks closer.
     #[inline(always)]
-    pub(super) fn is_extended_and_fresh(self) -> bool {
-        self.extension().is_some_and(|extension| extension.checked.is_latest() && super::is_fresh(extension.deadline))
+    pub(super) fn is_fresh_by_its_times(self) -> bool {
+        self.times().is_some_and(|times| times.checked.is_latest() && super::is_fresh(times.deadline))
     }
 
     /// Up to which number it is known to be valid.
     ///
     /// # Safety
-    /// It is marked or extended.
+    /// It is marked, timed or extended.
     #[inline(always)]
     unsafe fn checked(&self) -> &Checked {
-        // SAFETY: both kinds have it there, in one allocation with the head, of all of which the pointer was made. By the
+        // SAFETY: all these have it there, in one allocation with the head, of all of which the pointer was made. By the
         // invariant of this type the node is not freed.
         unsafe { self.0.byte_sub(size_of::<Checked>()).cast().as_ref() }
     }
@@ -213,7 +237,7 @@ impl Node {
     /// What it goes with, if that has tags.
     #[inline(always)]
     pub(super) fn tagged(&self) -> Option<&Marks> {
-        if !self.head().has(TAGGED) {
+        if self.head().stamp & TAGGED != TAGGED {
             return None;
         }
         self.extension()?.marks.as_deref()
@@ -256,7 +280,7 @@ impl Head {
         }
     }
 
-    /// Whether it is one of these.
+    /// Whether it has one of these flags.
     #[inline(always)]
     pub(super) fn has(&self, flags: u32) -> bool {
         self.stamp & flags != 0

@@ -1,7 +1,7 @@
 //! Making and freeing what is stored, by its types.
 #![allow(unsafe_code)]
 
-use super::node::{Body, EXTENDED, Extension, Extra, Head, MARKED, Node, Payload, TAGGED};
+use super::node::{Body, EXTENDED, Extension, Extra, Head, MARKED, Node, Payload, TAGGED, TIMED, Times};
 use super::slots;
 use crate::invalidations::{Checked, Marks, Name};
 use crate::sync::IS_MODEL;
@@ -121,21 +121,28 @@ fn headed(hash: u32, extra: Extra, marks: Option<Arc<Marks>>, others: &OnceLock<
     let head = |flags| Head::new(hash, extra.created, extra.class, flags);
     let alone = marks.as_deref().and_then(Checked::alone);
     let alone = alone.filter(|(_, names)| others.get_or_init(|| *names) == names).map(|(checked, _)| checked);
-    match (extra.says_something(), alone, marks) {
-        (false, None, None) => placed((), head(0), body),
-        (false, Some(checked), _) => placed(checked, head(MARKED), body),
-        (true, Some(checked), _) => placed(extension(extra, checked, None), head(EXTENDED | MARKED), body),
-        (_, None, marks) => {
-            let is_tagged = marks.as_ref().is_some_and(|marks| !marks.tags().is_empty());
-            let flags = EXTENDED | if is_tagged { TAGGED } else { 0 };
-            placed(extension(extra, Checked::new(marks.as_deref()), marks), head(flags), body)
+    match (alone, marks) {
+        (None, None) if extra.has_more() => placed(extension(extra, Checked::new(None), None), head(EXTENDED), body),
+        (None, None) if extra.has_times() => placed(times(extra, Checked::new(None)), head(TIMED), body),
+        (None, None) => placed((), head(0), body),
+        (Some(checked), _) if extra.has_more() => {
+            placed(extension(extra, checked, None), head(EXTENDED | MARKED), body)
+        }
+        (Some(checked), _) if extra.has_times() => placed(times(extra, checked), head(TIMED | MARKED), body),
+        (Some(checked), _) => placed(checked, head(MARKED), body),
+        (None, Some(marks)) => {
+            let flags = if marks.tags().is_empty() { EXTENDED } else { TAGGED };
+            placed(extension(extra, Checked::new(Some(&marks)), Some(marks)), head(flags), body)
         }
     }
 }
 
 fn extension(extra: Extra, checked: Checked, marks: Option<Arc<Marks>>) -> Extension {
-    let Extra { created, deadline, weight, .. } = extra;
-    Extension { created, weight, worth: AtomicU64::new(0), marks, deadline, checked }
+    Extension { weight: extra.weight, worth: AtomicU64::new(0), marks, times: times(extra, checked) }
+}
+
+fn times(extra: Extra, checked: Checked) -> Times {
+    Times { created: extra.created, deadline: extra.deadline, checked }
 }
 
 /// Room for such a body with a `P` right before it, and how far from its start the body is.
@@ -146,16 +153,17 @@ fn layout<P>(body: Layout) -> (Layout, usize) {
     (layout.expect("no entry is so large"), to_body)
 }
 
-/// Unit tests have each node in memory of its own, so that the tools which watch memory see who uses it after it was freed.
-fn is_in_slot(layout: Layout) -> bool {
-    !cfg!(test) && slots::fits(layout)
+/// The slots that memory like this is in. Unit tests have each node in memory of its own, so that the tools which watch
+/// memory see who uses it after it was freed.
+fn slots_of(layout: Layout) -> Option<slots::Class> {
+    if cfg!(test) { None } else { slots::Class::of(layout) }
 }
 
 /// A node with room for such a body, with a `P` right before it.
 fn placed<P>(prefix: P, head: Head, body: Layout) -> Node {
     let (layout, to_body) = layout::<P>(body);
-    let start = if is_in_slot(layout) {
-        slots::take()
+    let start = if let Some(class) = slots_of(layout) {
+        slots::take(class)
     } else {
         // SAFETY: a head is not empty.
         NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout))
@@ -176,7 +184,9 @@ unsafe fn free_memory(node: Node, body: Layout) {
     // SAFETY: as the caller says; what stands before a node is told by its flags.
     unsafe {
         match node.head() {
+            // A tagged one is extended, too.
             head if head.has(EXTENDED) => free_with::<Extension>(node, body),
+            head if head.has(TIMED) => free_with::<Times>(node, body),
             head if head.has(MARKED) => free_with::<Checked>(node, body),
             _ => free_with::<()>(node, body),
         }
@@ -192,12 +202,121 @@ unsafe fn free_with<P>(node: Node, body: Layout) {
         drop(node.0.byte_sub(size_of::<P>()).cast::<P>().read());
         node.0.byte_sub(to_body).cast::<u8>()
     };
-    if is_in_slot(layout) {
-        // SAFETY: it is a slot, and what was in it is dropped.
-        unsafe { slots::give(start) }
+    if let Some(class) = slots_of(layout) {
+        // SAFETY: it is a slot of this class, and what was in it is dropped.
+        unsafe { slots::give(class, start) }
     } else if !IS_MODEL {
         // In a model it stays, so that the model sees who reads it.
         // SAFETY: it was allocated with this layout, and what was in it is dropped.
         unsafe { dealloc(start.as_ptr(), layout) }
+    }
+}
+
+#[cfg(all(test, not(any(shuttle, loom))))]
+mod tests {
+    use super::super::is_fresh;
+    use super::*;
+    use crate::clock::{self, Tick};
+    use crate::invalidations::{latest, record};
+    use crate::tags::Tags;
+    use std::time::Duration;
+
+    const NUMBERS: Layout = Layout::new::<Body<u64, u64>>();
+
+    fn slots_with<P>() -> Option<slots::Class> {
+        slots::Class::of(layout::<P>(NUMBERS).0)
+    }
+
+    #[test]
+    fn an_entry_of_numbers_is_half_a_cache_line_and_one_that_expires_is_a_whole_one() {
+        assert_eq!(layout::<()>(NUMBERS), (Layout::new::<[u64; 4]>(), 0));
+        assert_eq!(layout::<Times>(NUMBERS), (Layout::new::<[u64; 7]>(), 24));
+        assert_eq!(slots_with::<()>(), slots::Class::of(Layout::new::<[u64; 4]>()));
+        assert_eq!(slots_with::<Times>(), slots::Class::of(Layout::new::<[u64; 8]>()));
+        assert!(slots_with::<()>().is_some() && slots_with::<Times>().is_some() && slots_with::<Extension>().is_none());
+    }
+
+    /// Kinds of what entries go with. Only those in front of a cache have a key that needs no marks.
+    const KINDS: &[usize] = if cfg!(feature = "shared") { &[0, 1, 2, 3] } else { &[0, 2, 3] };
+
+    fn key(at: usize) -> Name {
+        #[cfg(feature = "shared")]
+        return Name::key(&format!("owned:{at}"));
+        #[cfg(not(feature = "shared"))]
+        Name::tag(&format!("owned:{at}"))
+    }
+
+    fn marks_of(kind: usize, at: usize) -> Option<Arc<Marks>> {
+        let name = |part: &str| Name::tag(&format!("owned:{part}"));
+        let key = key(at);
+        let tags = if kind == 3 { ["owned"].into_iter().collect() } else { Tags::default() };
+        match kind {
+            0 => None,
+            // Of one engine, whose names the first one says.
+            1 => Marks::new(latest(), Some([key, name("function"), name("one")]), tags),
+            2 => Marks::new(latest(), Some([key, name("function"), name("other")]), tags),
+            _ => Marks::new(latest(), Some([key, name("function"), name("tagged")]), tags),
+        }
+    }
+
+    #[test]
+    fn nodes_of_each_kind_say_what_was_put_in_and_drop_it() {
+        // Fine enough that quarters of a second don't tell it.
+        let created = Tick::from_nanos(7_000_000_001);
+        let later = clock::now().after(Duration::from_secs(3600));
+        let others = OnceLock::new();
+        others.get_or_init(|| [Name::tag("owned:function"), Name::tag("owned:one")]);
+        let value = Arc::new(());
+        let mut at = 0;
+        for deadline in [Tick::NEVER, later, created] {
+            for (weight, class) in [(1, None), (9, None), (1, Some(2)), (9, Some(2))] {
+                for &kind in KINDS {
+                    at += 1;
+                    let what = format!("deadline {deadline:?}, weight {weight}, class {class:?}, marks {kind}");
+                    let extra = Extra { created, deadline, weight, class };
+                    let marks = marks_of(kind, at);
+                    let owned = Owned::new(7, (at, Arc::clone(&value)), extra, marks.clone(), &others);
+                    let node = owned.node();
+                    assert_eq!((node.deadline(), node.weight(), node.head().hash), (deadline, weight, 7), "{what}");
+                    let is_exact = deadline != Tick::NEVER || weight != 1 || class.is_some() || kind > 1;
+                    let told = if is_exact { created } else { Tick::from_nanos(7_000_000_000) };
+                    assert_eq!(node.created(), told, "{what}");
+                    node.set_worth(5);
+                    let has_worth = weight != 1 || class.is_some() || kind > 1;
+                    assert_eq!(node.worth(), if has_worth { 5 } else { 0 }, "{what}");
+                    assert_eq!(node.tagged().is_some(), kind == 3, "{what}");
+                    // SAFETY: it was made so, and its owner is there.
+                    assert_eq!(unsafe { node.payload::<usize, Arc<()>>() }.key, at, "{what}");
+                    let is_held = usize::from(marks.is_some() && kind > 1);
+                    assert_eq!(marks.as_ref().map_or(0, Arc::strong_count), usize::from(kind > 0) + is_held, "{what}");
+
+                    assert!(node.is_valid(&others), "{what}");
+                    assert!(!(node.is_simply_fresh() && (is_exact || !is_fresh(deadline))), "{what}");
+                    assert!(!node.is_fresh_by_its_times() || is_fresh(deadline), "an expired one is served: {what}");
+                    record([key(at)]);
+                    let is_void = kind > 0;
+                    assert_eq!(node.is_valid(&others), !is_void, "{what}");
+                    assert!(!(is_void && (node.is_simply_fresh() || node.is_fresh_by_its_times())), "{what}");
+
+                    assert_eq!(Arc::strong_count(&value), 2, "{what}");
+                    drop(owned);
+                    assert_eq!(Arc::strong_count(&value), 1, "{what}");
+                    assert_eq!(marks.as_ref().map_or(0, Arc::strong_count), usize::from(kind > 0), "{what}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_that_expires_is_served_without_a_closer_look_until_then() {
+        let others = OnceLock::new();
+        let node = |deadline| {
+            let extra = Extra { created: clock::now(), deadline, weight: 1, class: None };
+            Owned::new(1, (1, 1), extra, None, &others)
+        };
+        assert!(node(clock::now().after(Duration::from_secs(3600))).node().is_fresh_by_its_times());
+        assert!(!node(clock::now()).node().is_fresh_by_its_times());
+        // For ever: it has no times at all.
+        assert!(node(Tick::NEVER).node().is_simply_fresh());
     }
 }

@@ -53,8 +53,8 @@ impl<'a> Seen<'a> {
 
     /// As [`is_simply_fresh`](Seen::is_simply_fresh), of one that can expire or has tags.
     #[inline(always)]
-    pub(crate) fn is_extended_and_fresh(self) -> bool {
-        self.node.is_extended_and_fresh()
+    pub(crate) fn is_fresh_by_its_times(self) -> bool {
+        self.node.is_fresh_by_its_times()
     }
 
     /// It is served: marks it as used, and hands its tags to the load that the running code is inside of.

@@ -1,8 +1,8 @@
-//! Memory for small entries: slots of half a cache line, so that none lies across two.
+//! Memory for small entries: slots of a cache line or of half a one, so that none lies across two.
 //!
-//! Common allocators give an entry of a number for a number 48 bytes, of which a quarter lie across two lines: half as many
-//! lines more for each hit to find in a processor's caches. Here slots are cut from blocks, which go back to the allocator
-//! once all of their slots are free. Each thread has some slots at hand.
+//! Common allocators give an entry of a number for a number 48 bytes, of which a quarter lie across two lines, and one that
+//! expires 64, which nearly all do: so many lines more for each hit to find in a processor's caches. Here slots are cut from
+//! blocks, which go back to the allocator once all of their slots are free. Each thread has some slots at hand.
 #![allow(unsafe_code)]
 
 use parking_lot::Mutex;
@@ -10,8 +10,14 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
 use std::ptr::NonNull;
 
-/// What fits into a slot, and how it is aligned.
-const SLOT: usize = 32;
+/// Slots of one size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Class(usize);
+
+/// What fits into the slots of each class, and how they are aligned.
+const SIZES: [usize; 2] = [32, 64];
+/// What is smaller is in no slot of the class: common allocators need less than a slot for it.
+const LEAST: [usize; 2] = [0, 41];
 /// Slots in a block.
 const SLOTS: usize = 512;
 /// Slots that a thread has at hand, at the most: as many as are freed at once, so that who frees and stores by turns
@@ -20,14 +26,33 @@ const AT_HAND: usize = 256;
 /// Slots that go between a thread and the blocks at once.
 const AT_ONCE: usize = 64;
 
-const BLOCK: Layout = match Layout::from_size_align(SLOT * SLOTS, 64) {
-    Ok(layout) => layout,
-    Err(_) => panic!("it is small"),
-};
+impl Class {
+    /// The slots for memory like this, if it is to be in one.
+    pub(super) const fn of(layout: Layout) -> Option<Class> {
+        let mut class = 0;
+        while class < SIZES.len() {
+            if LEAST[class] <= layout.size() && layout.size() <= SIZES[class] && layout.align() <= SIZES[class] {
+                return Some(Class(class));
+            }
+            class += 1;
+        }
+        None
+    }
 
-/// Whether memory like this is in a slot.
-pub(super) const fn fits(layout: Layout) -> bool {
-    layout.size() <= SLOT && layout.align() <= SLOT
+    const fn size(self) -> usize {
+        SIZES[self.0]
+    }
+
+    const fn block(self) -> Layout {
+        match Layout::from_size_align(self.size() * SLOTS, 64) {
+            Ok(layout) => layout,
+            Err(_) => panic!("it is small"),
+        }
+    }
+
+    fn blocks(self) -> &'static Mutex<Blocks> {
+        &BLOCKS[self.0]
+    }
 }
 
 /// A slot that is free, in its own memory.
@@ -72,13 +97,14 @@ struct Block {
 }
 
 impl Block {
-    fn new() -> Self {
+    fn new(class: Class) -> Self {
+        let layout = class.block();
         // SAFETY: it is not empty.
-        let Some(start) = NonNull::new(unsafe { alloc(BLOCK) }) else { handle_alloc_error(BLOCK) };
+        let Some(start) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
         Block { start: start.cast(), free: List::new(), used: 0 }
     }
 
-    fn take(&mut self) -> Option<NonNull<Free>> {
+    fn take(&mut self, class: Class) -> Option<NonNull<Free>> {
         if let Some(slot) = self.free.pop() {
             return Some(slot);
         }
@@ -87,7 +113,7 @@ impl Block {
         }
         self.used += 1;
         // SAFETY: it is within the block.
-        Some(unsafe { self.start.byte_add(SLOT * (self.used - 1)) })
+        Some(unsafe { self.start.byte_add(class.size() * (self.used - 1)) })
     }
 
     fn is_free(&self) -> bool {
@@ -95,8 +121,9 @@ impl Block {
     }
 }
 
-/// All blocks there are.
+/// All blocks of a class.
 struct Blocks {
+    class: Class,
     /// By their addresses.
     list: Vec<Block>,
     /// Before this one all slots are taken.
@@ -106,24 +133,28 @@ struct Blocks {
 // SAFETY: free slots are memory that nobody uses.
 unsafe impl Send for Blocks {}
 
-static BLOCKS: Mutex<Blocks> = Mutex::new(Blocks { list: Vec::new(), first_free: 0 });
+static BLOCKS: [Mutex<Blocks>; SIZES.len()] = [Mutex::new(Blocks::new(Class(0))), Mutex::new(Blocks::new(Class(1)))];
 
 impl Blocks {
+    const fn new(class: Class) -> Self {
+        Blocks { class, list: Vec::new(), first_free: 0 }
+    }
+
     fn take(&mut self) -> NonNull<Free> {
         while let Some(block) = self.list.get_mut(self.first_free) {
-            if let Some(slot) = block.take() {
+            if let Some(slot) = block.take(self.class) {
                 return slot;
             }
             self.first_free += 1;
         }
-        let block = Block::new();
+        let block = Block::new(self.class);
         self.first_free = self.list.partition_point(|other| other.start < block.start);
         self.list.insert(self.first_free, block);
         self.take()
     }
 
     /// # Safety
-    /// The slot is of a block, and nobody uses it.
+    /// The slot is of one of these blocks, and nobody uses it.
     unsafe fn give_back(&mut self, slot: NonNull<Free>) {
         let at = self.list.partition_point(|block| block.start <= slot) - 1;
         // SAFETY: as the caller says.
@@ -135,84 +166,92 @@ impl Blocks {
                 self.list = Vec::new();
             }
             // SAFETY: it was allocated so, and all of its slots are free.
-            unsafe { dealloc(block.start.cast().as_ptr(), BLOCK) };
+            unsafe { dealloc(block.start.cast().as_ptr(), self.class.block()) };
         }
     }
 }
 
-/// Slots that this thread has at hand.
-struct AtHand(List);
+/// Slots that this thread has at hand, by class.
+struct AtHand([List; SIZES.len()]);
 
 thread_local! {
-    static AT_HAND_HERE: AtHand = const { AtHand(List::new()) };
+    static AT_HAND_HERE: AtHand = const { AtHand([const { List::new() }; SIZES.len()]) };
 }
 
 impl AtHand {
-    fn take(&self) -> NonNull<Free> {
-        self.0.pop().unwrap_or_else(|| self.take_more())
+    fn take(&self, class: Class) -> NonNull<Free> {
+        self.0[class.0].pop().unwrap_or_else(|| self.take_more(class))
     }
 
     #[cold]
-    fn take_more(&self) -> NonNull<Free> {
-        let mut blocks = BLOCKS.lock();
+    fn take_more(&self, class: Class) -> NonNull<Free> {
+        let mut blocks = class.blocks().lock();
         for _ in 1..AT_ONCE {
             let slot = blocks.take();
             // SAFETY: it was just taken.
-            unsafe { self.0.push(slot) };
+            unsafe { self.0[class.0].push(slot) };
         }
         blocks.take()
     }
 
     /// # Safety
-    /// The slot is of a block, and nobody uses it.
-    unsafe fn give(&self, slot: NonNull<Free>) {
+    /// The slot is of a block of this class, and nobody uses it.
+    unsafe fn give(&self, class: Class, slot: NonNull<Free>) {
         // SAFETY: as the caller says.
-        unsafe { self.0.push(slot) };
-        if self.0.len.get() > AT_HAND {
-            self.give_back(AT_ONCE);
+        unsafe { self.0[class.0].push(slot) };
+        if self.0[class.0].len.get() > AT_HAND {
+            self.give_back(class, AT_ONCE);
         }
     }
 
     /// Gives slots back, so many at the most.
     #[cold]
-    fn give_back(&self, many: usize) {
-        let mut blocks = BLOCKS.lock();
+    fn give_back(&self, class: Class, many: usize) {
+        let mut blocks = class.blocks().lock();
         for _ in 0..many {
-            let Some(slot) = self.0.pop() else { break };
-            // SAFETY: it was free.
+            let Some(slot) = self.0[class.0].pop() else { break };
+            // SAFETY: it was free, and among those of this class.
             unsafe { blocks.give_back(slot) };
+        }
+    }
+
+    fn give_all_back(&self) {
+        for (class, list) in self.0.iter().enumerate() {
+            if list.len.get() > 0 {
+                self.give_back(Class(class), AT_HAND + 1);
+            }
         }
     }
 }
 
 impl Drop for AtHand {
     fn drop(&mut self) {
-        self.give_back(AT_HAND + 1);
+        self.give_all_back();
     }
 }
 
 /// A slot, which nobody else has.
-pub(super) fn take() -> NonNull<u8> {
+pub(super) fn take(class: Class) -> NonNull<u8> {
     // A thread that is being torn down has none at hand.
-    AT_HAND_HERE.try_with(AtHand::take).unwrap_or_else(|_| BLOCKS.lock().take()).cast()
+    AT_HAND_HERE.try_with(|at_hand| at_hand.take(class)).unwrap_or_else(|_| class.blocks().lock().take()).cast()
 }
 
 /// Gives a slot back.
 ///
 /// # Safety
-/// It was [taken](take), and nobody uses it any more.
-pub(super) unsafe fn give(slot: NonNull<u8>) {
+/// It was [taken](take) of this class, and nobody uses it any more.
+pub(super) unsafe fn give(class: Class, slot: NonNull<u8>) {
     let slot = slot.cast();
     // SAFETY: as the caller says.
-    if AT_HAND_HERE.try_with(|at_hand| unsafe { at_hand.give(slot) }).is_err() {
+    if AT_HAND_HERE.try_with(|at_hand| unsafe { at_hand.give(class, slot) }).is_err() {
         // SAFETY: as the caller says.
-        unsafe { BLOCKS.lock().give_back(slot) };
+        unsafe { class.blocks().lock().give_back(slot) };
     }
 }
 
 /// Gives back what this thread has at hand, where much was freed.
 pub(super) fn give_back() {
-    let _ = AT_HAND_HERE.try_with(|at_hand| at_hand.give_back(AT_HAND + 1));
+    let _ = AT_HAND_HERE.try_with(AtHand::give_all_back);
 }
 
 #[cfg(all(test, not(any(shuttle, loom))))]
@@ -223,49 +262,75 @@ mod tests {
     // The tests of this process run beside each other, but only these use slots, one at a time.
     static ONE: Mutex<()> = Mutex::new(());
 
-    fn blocks() -> usize {
-        BLOCKS.lock().list.len()
+    const CLASSES: [Class; SIZES.len()] = [Class(0), Class(1)];
+
+    fn blocks(class: Class) -> usize {
+        class.blocks().lock().list.len()
     }
 
-    fn take_some(count: usize) -> Vec<NonNull<u8>> {
-        let slots: Vec<_> = (0..count).map(|_| take()).collect();
+    fn take_some(class: Class, count: usize) -> Vec<NonNull<u8>> {
+        let slots: Vec<_> = (0..count).map(|_| take(class)).collect();
         for (at, slot) in slots.iter().enumerate() {
-            // SAFETY: it is 32 bytes, and this test's.
-            unsafe { slot.cast::<[usize; 4]>().write([at; 4]) };
+            // SAFETY: it is this long, and this test's.
+            unsafe { slot.cast::<usize>().write(at) };
+            // SAFETY: as above.
+            unsafe { slot.byte_add(class.size() - size_of::<usize>()).cast::<usize>().write(at) };
         }
         slots
     }
 
-    fn give_all(slots: &[NonNull<u8>]) {
+    fn give_all(class: Class, slots: &[NonNull<u8>]) {
         // SAFETY: they were taken, and are used no more.
-        slots.iter().for_each(|slot| unsafe { give(*slot) });
+        slots.iter().for_each(|slot| unsafe { give(class, *slot) });
+    }
+
+    #[test]
+    fn memory_gets_a_slot_that_wastes_little() {
+        let of = |size, align| Class::of(Layout::from_size_align(size, align).expect("it is small"));
+        for (size, align, expected) in [
+            (16, 8, Some(Class(0))),
+            (32, 32, Some(Class(0))),
+            (40, 8, None),
+            (48, 8, Some(Class(1))),
+            (64, 64, Some(Class(1))),
+            (72, 8, None),
+            (64, 128, None),
+        ] {
+            assert_eq!(of(size, align), expected, "{size} bytes, aligned to {align}");
+        }
     }
 
     #[test]
     fn slots_are_apart_and_their_memory_comes_back() {
         let _one = ONE.lock();
-        std::thread::scope(|scope| {
-            let work = || {
-                let slots = take_some(10 * SLOTS);
-                assert!(slots.iter().all(|slot| slot.addr().get().is_multiple_of(SLOT)));
-                assert_eq!(slots.iter().collect::<HashSet<_>>().len(), slots.len());
-                // SAFETY: as they were written.
-                let is_own = |(at, slot): (usize, &NonNull<u8>)| unsafe { slot.cast::<[usize; 4]>().read() } == [at; 4];
-                assert!(slots.iter().enumerate().all(is_own));
-                // Every second one first, so that each block has some of both.
-                let (some, others): (Vec<_>, Vec<_>) = slots.iter().enumerate().partition(|(at, _)| at % 2 == 0);
-                for part in [some, others] {
-                    give_all(&part.into_iter().map(|(_, slot)| *slot).collect::<Vec<_>>());
+        for class in CLASSES {
+            std::thread::scope(|scope| {
+                let work = move || {
+                    let slots = take_some(class, 10 * SLOTS);
+                    assert!(slots.iter().all(|slot| slot.addr().get().is_multiple_of(class.size())));
+                    assert_eq!(slots.iter().collect::<HashSet<_>>().len(), slots.len());
+                    let is_own = |(at, slot): (usize, &NonNull<u8>)| {
+                        let last = class.size() - size_of::<usize>();
+                        // SAFETY: as they were written.
+                        let read = |from: usize| unsafe { slot.byte_add(from).cast::<usize>().read() };
+                        read(0) == at && read(last) == at
+                    };
+                    assert!(slots.iter().enumerate().all(is_own));
+                    // Every second one first, so that each block has some of both.
+                    let (some, others): (Vec<_>, Vec<_>) = slots.iter().enumerate().partition(|(at, _)| at % 2 == 0);
+                    for part in [some, others] {
+                        give_all(class, &part.into_iter().map(|(_, slot)| *slot).collect::<Vec<_>>());
+                    }
+                };
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+                // A scope alone does not wait for what runs as a thread ends.
+                for thread in threads {
+                    thread.join().expect("no panic");
                 }
-            };
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
-            // A scope alone does not wait for what runs as a thread ends.
-            for thread in threads {
-                thread.join().expect("no panic");
-            }
-        });
-        // What threads had at hand went back as they ended.
-        assert_eq!(blocks(), 0);
+            });
+            // What threads had at hand went back as they ended.
+            assert_eq!(blocks(class), 0);
+        }
     }
 
     #[test]
@@ -275,14 +340,16 @@ mod tests {
         unsafe impl Send for Sent {}
 
         let _one = ONE.lock();
-        let slots = Sent(take_some(3 * SLOTS));
-        assert!(blocks() >= 3);
-        let others = || {
-            let slots = slots;
-            give_all(&slots.0);
-        };
-        std::thread::scope(|scope| scope.spawn(others).join().expect("no panic"));
-        give_back();
-        assert_eq!(blocks(), 0);
+        for class in CLASSES {
+            let slots = Sent(take_some(class, 3 * SLOTS));
+            assert!(blocks(class) >= 3);
+            let others = || {
+                let slots = slots;
+                give_all(class, &slots.0);
+            };
+            std::thread::scope(|scope| scope.spawn(others).join().expect("no panic"));
+            give_back();
+            assert_eq!(blocks(class), 0);
+        }
     }
 }
