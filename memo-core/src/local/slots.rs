@@ -16,8 +16,9 @@ pub(super) struct Class(usize);
 
 /// What fits into the slots of each class, and how they are aligned.
 const SIZES: [usize; 2] = [32, 64];
-/// What is smaller is in no slot of the class: common allocators need less than a slot for it.
-const LEAST: [usize; 2] = [0, 41];
+/// What is smaller is in no slot of the class. Numbers in front of a cache are 40 bytes, which common allocators have 48
+/// for, every second of them across two lines.
+const LEAST: [usize; 2] = [0, 40];
 /// Slots in a block.
 const SLOTS: usize = 512;
 /// Slots that a thread has at hand, at the most: as many as are freed at once, so that who frees and stores by turns
@@ -290,7 +291,8 @@ mod tests {
         for (size, align, expected) in [
             (16, 8, Some(Class(0))),
             (32, 32, Some(Class(0))),
-            (40, 8, None),
+            (39, 1, None),
+            (40, 8, Some(Class(1))),
             (48, 8, Some(Class(1))),
             (64, 64, Some(Class(1))),
             (72, 8, None),
