@@ -343,6 +343,35 @@ mod tests {
     }
 
     #[test]
+    fn who_reads_alone_is_waited_for_and_ends_nobody_elses_reading() {
+        drop(pin());
+        let alone = pin_alone().expect("this thread has a record, and reads nothing");
+        assert!(pin_alone().is_none(), "it reads something");
+        drop(pin());
+        assert!(!readers_left(), "the inner one ended it");
+        drop(alone);
+        let outer = pin();
+        assert!(pin_alone().is_none(), "it would end the outer one");
+        assert!(!readers_left());
+        drop(outer);
+        assert!(leave_at_last());
+        // What a thread has that never read.
+        assert!(std::thread::spawn(|| pin_alone().is_none()).join().expect("no panic"));
+    }
+
+    #[test]
+    fn an_answer_is_for_what_was_sealed_before_it_was_asked() {
+        let before = sealed();
+        assert!(leave_at_last() && have_left(before));
+        // Another answer may come at any time, but none while this thread reads.
+        let reading = pin();
+        let meanwhile = sealed();
+        assert!(!have_left(meanwhile) && !readers_left() && !have_left(meanwhile));
+        drop(reading);
+        assert!(leave_at_last() && have_left(meanwhile));
+    }
+
+    #[test]
     fn threads_that_end_hand_their_records_on() {
         let count = || records().count();
         std::thread::spawn(|| drop(pin())).join().expect("no panic");

@@ -162,7 +162,7 @@ impl Node {
     /// When it was stored.
     #[inline(always)]
     pub(super) fn created(self) -> Tick {
-        // One multiplication: who looks for a value is told its age, whether or not it asks.
+        // One multiplication: a look, unlike a glance, works it out whether or not somebody asks.
         let stored = |stamp: u32| Tick::from_nanos(QUARTER * u64::from(stamp >> FLAGS));
         self.times().map_or_else(|| stored(self.head().stamp), |times| times.created)
     }
