@@ -30,6 +30,31 @@ fn a_refused_entry_is_a_miss_and_is_replaced() {
     assert_eq!((stats.loads, stats.local_hits, stats.refused, stats.entries), (2, 3, 1, 1));
 }
 
+/// Entries that expire and entries with tags are found on other ways than plain ones.
+#[test]
+fn an_entry_of_each_kind_is_refused() {
+    static LEAST: AtomicU32 = AtomicU32::new(0);
+    #[cached(timeout = "1h", valid_if = |found: &u32| *found >= LEAST.load(SeqCst))]
+    fn timed(_name: &str) -> u32 {
+        LEAST.load(SeqCst)
+    }
+    #[cached(tags = ["kinds"], valid_if = |found: &u32| *found >= LEAST.load(SeqCst))]
+    fn tagged(_name: &str) -> u32 {
+        LEAST.load(SeqCst)
+    }
+    #[cached(cache = Arc::clone(&CACHE), valid_if = |found: &u32| *found >= LEAST.load(SeqCst))]
+    fn behind(_name: &str) -> u32 {
+        LEAST.load(SeqCst)
+    }
+    let all = || [timed("a"), tagged("a"), behind("a")];
+    assert_eq!((all(), all()), ([0; 3], [0; 3]));
+    LEAST.store(1, SeqCst);
+    assert_eq!((all(), all()), ([1; 3], [1; 3]));
+    for stats in [timed::stats(), tagged::stats(), behind::stats()] {
+        assert_eq!((stats.loads, stats.local_hits), (2, 2));
+    }
+}
+
 #[test]
 fn a_value_that_is_never_valid_is_loaded_each_time() {
     #[cached(valid_if = |list: &Vec<T>| !list.is_empty())]
