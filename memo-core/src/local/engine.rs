@@ -32,6 +32,8 @@ type AnyKey = dyn Any + Send + Sync;
 pub(crate) struct Engine {
     /// A power of two.
     shards: Box<[Shard]>,
+    /// Their number less one.
+    mask: usize,
     types: &'static Types,
     /// What its marked entries go with beside their keys: those of the first one. Others are extended.
     others: OnceLock<[Name; 2]>,
@@ -63,6 +65,7 @@ impl Engine {
         let shard = |at| Shard::new(max(at), bound, by_cost);
         Engine {
             shards: (0..shards).map(shard).collect(),
+            mask: shards - 1,
             types,
             others: OnceLock::new(),
             since_sweep: AtomicUsize::new(0),
@@ -79,7 +82,7 @@ impl Engine {
     /// Which of the shards a hash belongs to, by other bits than those that say its place there.
     #[inline(always)]
     pub(crate) fn shard_of(&self, hash: u64) -> usize {
-        (hash >> 32) as usize & (self.shards.len() - 1)
+        (hash >> 32) as usize & self.mask
     }
 
     /// The node of this hash to which `is` says yes.

@@ -24,7 +24,7 @@ const UNKNOWN: u64 = 0xff;
 #[repr(align(64))]
 #[derive(Default)]
 struct Bucket {
-    /// A byte for each slot, zero where it is empty, and on top how many nodes passed by.
+    /// A byte for each slot, zero where it is empty, and may be where it is not; on top how many nodes passed by.
     tags: AtomicU64,
     nodes: [AtomicPtr<Head>; SLOTS],
 }
@@ -36,11 +36,11 @@ pub(super) struct Table {
 /// The search goes on in the next bucket.
 pub(super) struct Further;
 
-/// The part of a hash that a bucket keeps: not zero.
+/// The part of a hash that a bucket keeps.
 #[inline(always)]
 fn tag(hash: u32) -> u64 {
     let [tag, ..] = hash.to_le_bytes();
-    u64::from(tag.max(1))
+    u64::from(tag)
 }
 
 /// One bit for each slot that has this tag, at the top of its byte. There may be too many, above a right one.
@@ -128,7 +128,8 @@ impl Table {
         for _ in 0..self.buckets.len() {
             let bucket = &self.buckets[at];
             let tags = bucket.tags.load(Ordering::Relaxed);
-            if let Some(slot) = (0..SLOTS).find(|slot| tags.to_le_bytes()[*slot] == 0) {
+            let is_empty = |slot: &usize| bucket.nodes[*slot].load(Ordering::Relaxed).is_null();
+            if let Some(slot) = (0..SLOTS).find(is_empty) {
                 // The pointer first: who sees the tag finds it.
                 bucket.nodes[slot].store(node.0.as_ptr(), Ordering::Release);
                 bucket.tags.store(tags | tag(hash) << (slot * 8), Ordering::Release);
@@ -200,7 +201,8 @@ impl Bucket {
     fn find(&self, mut matches: u64, is: &mut impl FnMut(Node) -> bool) -> Option<Node> {
         while matches != 0 {
             let slot = matches.trailing_zeros() as usize / 8;
-            // Null where the node is being taken out. Another one than the tag was of, where a slot is used again.
+            // Null where the slot is empty or its node is being taken out. Another one than the tag was of, where it is used
+            // again.
             if let Some(node) = NonNull::new(self.nodes[slot].load(Ordering::Acquire)).map(Node)
                 && is(node)
             {
@@ -209,5 +211,37 @@ impl Bucket {
             matches &= matches - 1;
         }
         None
+    }
+}
+
+#[cfg(all(test, not(any(shuttle, loom))))]
+mod tests {
+    use super::super::node::Extra;
+    use super::super::owned::Owned;
+    use super::*;
+    use crate::clock::Tick;
+    use std::sync::OnceLock;
+
+    #[test]
+    fn a_node_whose_tag_is_that_of_an_empty_slot_is_found_until_it_is_taken_out() {
+        let others = OnceLock::new();
+        let extra = Extra { created: Tick::from_nanos(0), deadline: Tick::NEVER, weight: 1, class: None };
+        // Of one bucket, and its tags are zero.
+        let hash = |at: u32| at << 8;
+        let owned: Vec<Owned> = (0..5).map(|at| Owned::new(hash(at), (at, ()), extra, None, &others)).collect();
+        let table = Table::with_room(owned.len());
+        let find = |at: u32| table.find(hash(at), |node| node.head().hash == hash(at));
+        for (at, owned) in (0..).zip(&owned) {
+            assert!(find(at).is_none());
+            table.insert(owned.node());
+            assert!(find(at) == Some(owned.node()), "{at} was put in");
+        }
+        assert_eq!(table.nodes().count(), 5);
+        table.remove(owned[2].node());
+        table.remove(owned[0].node());
+        assert!((0..5).all(|at| find(at).is_some() == (at != 0 && at != 2)));
+        // Into a slot between others.
+        table.insert(owned[2].node());
+        assert!((0..5).all(|at| find(at).is_some() == (at != 0)));
     }
 }

@@ -13,7 +13,7 @@
 //! `start` borrows the arguments and never waits; everything after owns what it needs. So the arguments can move into
 //! the body, and nothing borrowed crosses an await. Here is how a call starts; `settle.rs` and `guard/` have the rest.
 
-use super::cell::Instance;
+use super::cell::{self, Instance, Kind};
 use super::door::{Door, MakeDoor};
 use super::flight::Flight;
 use super::function::Function;
@@ -92,12 +92,10 @@ where
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
-    let memo = function.memo::<T, O, P>(instance, outcome);
-    let glance = match <M::Door as Door<O::Value>>::SHARED && !function.local {
-        true => Glance::Nothing,
-        false => memo.glance(&Borrowed(parts)),
-    };
-    match glance {
+    let kind = cell::kind::<T, P::Owned, O::Value>(instance);
+    let look = |door| look(function, instance, kind.untyped, outcome, parts, door);
+    let Some(memo) = function.noted(&kind) else { return look(door) };
+    match memo.glance(&Borrowed(parts)) {
         Glance::Fresh(hit) if valid::is_hit(outcome, function, memo, || parts.to_owned(), &hit) => {
             door.note(|facts| facts.local_hit(hit.created, hit.deadline));
             Started::Hit(local_hit::<O>(function, hit.value))
@@ -105,20 +103,21 @@ where
         Glance::Nothing => begin(function, memo, outcome, parts, door, Start::Missed),
         Glance::Found(held) if !O::CHECKS && !M::NOTES => match memo.serve(held) {
             Some(value) => Started::Hit(local_hit::<O>(function, value)),
-            None => look(function, memo, outcome, parts, door),
+            None => look(door),
         },
         unclear => {
             drop(unclear);
-            look(function, memo, outcome, parts, door)
+            look(door)
         }
     }
 }
 
-/// Takes a look for a call for which a glance was not enough.
+/// Takes a look for a call for which a glance was not enough, or whose function does not look into its local level.
 #[inline(never)]
-fn look<O, P, M>(
+fn look<T: ?Sized, O, P, M>(
     function: &'static Function,
-    memo: &'static Memo<P::Owned, O::Value>,
+    instance: Instance<T>,
+    kind: &'static Kind,
     outcome: O,
     parts: P,
     door: M,
@@ -128,7 +127,14 @@ where
     P: Parts,
     M: MakeDoor<P, O::Value>,
 {
-    match memo.get(&Borrowed(parts)) {
+    let memo = function.memo::<T, O, P>(instance, outcome);
+    let looked = if function.local {
+        function.note(kind);
+        memo.get(&Borrowed(parts))
+    } else {
+        Looked::Nothing
+    };
+    match looked {
         Looked::Fresh(hit) if valid::is_hit(outcome, function, memo, || parts.to_owned(), &hit) => {
             door.note(|facts| facts.local_hit(hit.created, hit.deadline));
             Started::Hit(local_hit::<O>(function, hit.value))

@@ -1,18 +1,19 @@
 //! The type-erased slots behind each cached function.
 //!
 //! A `static` can't name the types of a generic function, nor the type of a `key = expr`, so a function's memos are
-//! found by the [`TypeId`] of what it was instantiated with: the first instantiation in a slot of its own, one
-//! pointer load and one comparison away, any other in a side map.
+//! found by the [`TypeId`] of what it was instantiated with: the first instantiation in a slot of its own, any other in a
+//! side map. A hit finds the first one by an address instead, one comparison and one load away.
 #![allow(unsafe_code)]
 
 use super::{AnyMemo, Memo};
 #[cfg(feature = "shared")]
 use crate::shared::names::Named;
-use crate::sync::{Mutex, OnceLock, RwLock};
+use crate::sync::{AtomicPtr, Mutex, OnceLock, RwLock};
 use hashbrown::HashMap;
 use std::any::TypeId;
 use std::hash::Hash;
 use std::marker::PhantomData;
+use std::sync::atomic::Ordering;
 
 /// What a function was instantiated with: its type parameters, and `Self` in a method.
 ///
@@ -65,6 +66,27 @@ pub(super) struct Id {
     entry: TypeId,
 }
 
+/// What a memo is of, told by an address: what is at one address tells one id.
+///
+/// Where code of one instantiation was compiled twice there may be two of them, so another address tells nothing.
+pub(super) struct Kind {
+    id: fn() -> Id,
+}
+
+/// A [`Kind`] that tells the id of these types: made by [`kind`] alone.
+pub(super) struct KindOf<T: ?Sized, K, V> {
+    pub(super) untyped: &'static Kind,
+    _instance: Instance<T>,
+    _entry: PhantomData<fn() -> (K, V)>,
+}
+
+/// What a memo of this instantiation is of, with entries of these types.
+#[inline(always)]
+pub(super) fn kind<T: ?Sized, K: 'static, V: 'static>(instance: Instance<T>) -> KindOf<T, K, V> {
+    let untyped = const { &Kind { id: || id::<T, K, V>(Instance::new()) } };
+    KindOf { untyped, _instance: instance, _entry: PhantomData }
+}
+
 type Map<I> = HashMap<I, Slot, foldhash::fast::RandomState>;
 
 #[inline]
@@ -107,13 +129,56 @@ impl Slot {
 
 /// The memos of one function.
 pub(super) struct Slots {
+    /// What the first one is of, where it was first looked for by who looks into it at every call; null before.
+    kind: AtomicPtr<Kind>,
+    /// Its memo, which is a `Memo<K, V>` of the types that `kind` tells. Written before `kind`.
+    memo: AtomicPtr<()>,
     first: OnceLock<Slot>,
     others: RwLock<Option<Map<Id>>>,
 }
 
 impl Slots {
     pub(super) const fn new() -> Self {
-        Slots { first: OnceLock::new(), others: RwLock::new(None) }
+        Slots {
+            kind: AtomicPtr::new(std::ptr::null_mut()),
+            memo: AtomicPtr::new(std::ptr::null_mut()),
+            first: OnceLock::new(),
+            others: RwLock::new(None),
+        }
+    }
+
+    /// The memo of this instantiation, if it is the first one and was [noted](Slots::note) to be of this kind.
+    #[inline(always)]
+    pub(super) fn noted<T, K, V>(&self, kind: &KindOf<T, K, V>) -> Option<&'static Memo<K, V>>
+    where
+        T: ?Sized,
+        K: 'static,
+        V: 'static,
+    {
+        if !std::ptr::eq(self.kind.load(Ordering::Acquire), kind.untyped) {
+            return None;
+        }
+        let memo = self.memo.load(Ordering::Relaxed).cast::<Memo<K, V>>();
+        // SAFETY: what is at one address tells one id, and whoever noted the kind found it to be the slot's. It is that of
+        // `(K, V)`, so by the invariant of `Slot` the memo is a `Memo<K, V>`. It was written before, and lives for ever.
+        unsafe {
+            // Or it is asked whether there is one.
+            std::hint::assert_unchecked(!memo.is_null());
+            Some(&*memo)
+        }
+    }
+
+    /// The memo of this kind, which is there, is [found at once](Slots::noted) from here on, if it is the first one.
+    pub(super) fn note(&self, kind: &'static Kind) {
+        // If there is one, code of the instantiation was compiled twice, and the other copy came first.
+        if !self.kind.load(Ordering::Relaxed).is_null() {
+            return;
+        }
+        if let Some(slot) = self.first.get().filter(|slot| slot.id == (kind.id)()) {
+            self.memo.store(std::ptr::from_ref(slot.memo).cast_mut().cast(), Ordering::Relaxed);
+            let new = std::ptr::from_ref(kind).cast_mut();
+            let _ = self.kind.compare_exchange(std::ptr::null_mut(), new, Ordering::Release, Ordering::Relaxed);
+        }
     }
 
     /// The memo of this instantiation, found or made by `find` if it is not the first one.
@@ -223,6 +288,30 @@ mod tests {
     #[should_panic(expected = "a memo of other types")]
     fn a_slot_is_not_made_for_other_types() {
         let _ = Slot::new(id::<u8, u8, i32>(Instance::new()), leak::<u8, u32>());
+    }
+
+    #[test]
+    fn a_memo_is_found_by_its_kind_once_that_is_noted_and_by_no_other() {
+        let slots = Slots::new();
+        let (mine, other) = (kind::<u8, u8, u32>(Instance::new()), kind::<u16, u8, u32>(Instance::new()));
+        // Of code that was compiled twice: it tells the same id from another address.
+        let copy: &'static Kind = Box::leak(Box::new(Kind { id: mine.untyped.id }));
+        let id = id::<u8, u8, u32>(Instance::new());
+        slots.note(mine.untyped);
+        assert!(slots.noted(&mine).is_none(), "there is none");
+        let memo = leak::<u8, u32>();
+        slots.find(id, &|| Slot::new(id, memo));
+        let second = super::id::<u16, u8, u32>(Instance::new());
+        slots.find(second, &|| Slot::new(second, leak::<u8, u32>()));
+        assert!(slots.noted(&mine).is_none(), "nobody looks into it");
+        slots.note(other.untyped);
+        assert!(slots.noted(&other).is_none() && slots.noted(&mine).is_none(), "the second is not kept at hand");
+        slots.note(mine.untyped);
+        assert!(slots.noted(&mine).is_some_and(|found| std::ptr::eq(found, memo)));
+        assert!(slots.noted(&other).is_none() && slots.noted(&kind::<u8, u8, i32>(Instance::new())).is_none());
+        slots.note(copy);
+        assert!(slots.noted(&mine).is_some(), "the copy came later");
+        assert!(slots.noted(&KindOf { untyped: copy, ..mine }).is_none());
     }
 
     #[test]

@@ -127,14 +127,13 @@ where
         self.local.engine().shard_of(self.hash(key))
     }
 
-    /// As [`get`](Memo::get), where a glance tells.
+    /// As [`get`](Memo::get), where a glance tells. Where there are no entries it finds none.
     #[inline(always)]
     fn glance(&self, key: &(impl Hash + Equivalent<K>)) -> Glance<V> {
-        let Some(local) = self.local() else { return Glance::Nothing };
         // Before the pin, which nothing is moved across: the argument need not be read from memory again.
         let hash = self.hash(key);
         match epoch::pin_alone() {
-            Some(pin) => local.glance(pin, hash, key),
+            Some(pin) => self.local.glance(pin, hash, key),
             None => Glance::Unknown,
         }
     }
