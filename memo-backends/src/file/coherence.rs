@@ -137,7 +137,11 @@ impl Coherence<'_> {
         }
         let mut found = Vec::with_capacity(names.len());
         for name in names {
-            let record = self.opened.entries.get(txn, &own_key(RECORD, name))?.and_then(numbers);
+            // Of keys there are tombstones alone, so mostly nothing has to be looked for.
+            let record = match ledger.names {
+                0 => None,
+                _ => self.opened.entries.get(txn, &own_key(RECORD, name))?.and_then(numbers),
+            };
             found.push(record.map_or(ledger.floor, |[number]| ledger.floor.max(number)));
         }
         Ok(Some(Records { sequence: ledger.sequence, numbers: found }))

@@ -145,6 +145,21 @@ fn names_of(key: &Key, lineage: &Lineage) -> Vec<String> {
     std::iter::once(function_name(key.prefix())).chain(lineage.tags.iter().map(tag_name)).collect()
 }
 
+/// What the cache has recorded of the names that entries go with.
+struct Answer {
+    records: Records,
+    /// Whether numbers were lost before: what is older than the answer is void.
+    was_lost: bool,
+}
+
+impl Answer {
+    /// Whether an entry is void whose names have these numbers.
+    fn is_void(&self, lineage: &Lineage, numbers: impl Iterator<Item = u64>) -> bool {
+        let newest = numbers.max().unwrap_or(0);
+        lineage.since < newest || (self.was_lost && lineage.since < self.records.sequence)
+    }
+}
+
 impl Linked {
     /// Begins to listen to the cache's bus, the first time.
     #[inline]
@@ -222,10 +237,13 @@ impl Linked {
     /// Whether an entry that this number and these tags stand in is void, since its function or one of its tags was invalidated
     /// after its load began.
     pub(crate) async fn is_void<I: Io>(&self, key: &Key, lineage: &Lineage) -> Result<bool, Error> {
-        match self.is_known_void(key, lineage) {
-            Some(is_void) => Ok(is_void),
-            None => Ok(self.are_void::<I>(&[(key, lineage)]).await? == [true]),
+        if let Some(is_void) = self.is_known_void(key, lineage) {
+            return Ok(is_void);
         }
+        let names = names_of(key, lineage);
+        let asked: Vec<&str> = names.iter().map(String::as_str).collect();
+        let answer = self.ask_of::<I>(&asked).await?;
+        Ok(answer.is_void(lineage, answer.records.numbers.iter().copied()))
     }
 
     /// As [`is_void`](Linked::is_void), of each of these, with one question for all at the most.
@@ -238,15 +256,21 @@ impl Linked {
         let mut asked: Vec<&str> = names.iter().flatten().map(String::as_str).collect();
         asked.sort_unstable();
         asked.dedup();
+        let answer = self.ask_of::<I>(&asked).await?;
+        let number = |name: &String| {
+            let at = asked.binary_search(&name.as_str()).ok()?;
+            answer.records.numbers.get(at).copied()
+        };
+        let void = known.into_iter().zip(&names).zip(entries).map(|((known, names), (_, lineage))| {
+            known.unwrap_or_else(|| answer.is_void(lineage, names.iter().filter_map(number)))
+        });
+        Ok(void.collect())
+    }
+
+    /// Asks the cache for its records of the names that entries go with.
+    async fn ask_of<I: Io>(&self, names: &[&str]) -> Result<Answer, Error> {
         let was_lost = self.coherence.mirror.known() == Known::Lost;
-        let records = self.ask::<I>(&asked).await?;
-        let number = |name: &String| asked.binary_search(&name.as_str()).ok().and_then(|at| records.numbers.get(at));
-        let mut void = Vec::with_capacity(entries.len());
-        for ((known, names), (_, lineage)) in known.into_iter().zip(&names).zip(entries) {
-            let newest = names.iter().filter_map(number).copied().max().unwrap_or(0);
-            void.push(known.unwrap_or(lineage.since < newest || (was_lost && lineage.since < records.sequence)));
-        }
-        Ok(void)
+        Ok(Answer { records: self.ask::<I>(names).await?, was_lost })
     }
 
     /// Whether an entry is void, if that can be told without asking the cache.

@@ -44,7 +44,7 @@ pub fn tag_name(tag: &str) -> String {
 /// `kind` is a letter and a colon; a digest has a `#` in place of the colon, so it is no other name.
 fn bounded(kind: &str, text: &str) -> String {
     if kind.len() + text.len() <= MAX_NAME_BYTES {
-        return format!("{kind}{text}");
+        return [kind, text].concat();
     }
     format!("{}#{}", &kind[..1], blake3::hash(text.as_bytes()).to_hex())
 }
