@@ -13,9 +13,10 @@ use std::{env, fs, process, thread};
 
 /// The script that becomes the server: `exec` keeps the process id, so that the child's id is the server's. Beside it
 /// waits a watcher that reads the pipe from us: when it closes without a line, because we let go of it or died in
-/// whatever way, the server is told to stop. A line means that the server has ended by itself, and that its process
-/// id is no longer ours to signal.
-const RUN: &str = r#"exec 3<&0; (read -r _ <&3 || kill "$$") & exec "$@" 3<&- </dev/null"#;
+/// whatever way, the server is told to stop, and its folder goes. A line means that the server has ended by itself, and
+/// that its process id is no longer ours to signal.
+const RUN: &str = r#"exec 3<&0; folder=$1; shift
+(read -r _ <&3 || { kill "$$"; rm -rf -- "$folder"; }) & exec "$@" 3<&- </dev/null"#;
 
 /// How often and how long a starting server is asked for an answer: 10 s in all.
 const TRIES: u32 = 400;
@@ -120,6 +121,7 @@ impl Server {
         let log = fs::File::create(self.folder.join("log"))?;
         let child = Command::new("sh")
             .args(["-c", RUN, "memokit-redis"])
+            .arg(&self.folder)
             .arg(&self.program)
             // A configuration file is named first.
             .args(self.settings.iter().take_while(|setting| !setting.starts_with("--")))
