@@ -7,7 +7,7 @@ use memo_core::Cache;
 use memo_core::invalidation::{Invalidation, Stored, function_name, tag_name};
 use std::error::Error;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -22,15 +22,33 @@ fn number(bytes: &[u8]) -> i64 {
     String::from_utf8_lossy(bytes).parse().expect("a number")
 }
 
-/// Loads and stores until it is told to end; nothing when the tests are run as such.
+/// The part of a child; nothing when the tests are run as such.
 #[test]
 fn child() -> Outcome {
-    let Ok(folder) = std::env::var("MEMOKIT_TEST_FOLDER") else { return Ok(()) };
-    let cache = FileCache::builder(folder).max_bytes(64 << 20).build()?;
+    let Ok(part) = std::env::var("MEMOKIT_TEST_PART") else { return Ok(()) };
+    let cache = FileCache::builder(std::env::var("MEMOKIT_TEST_FOLDER")?).max_bytes(64 << 20).build()?;
+    match part.as_str() {
+        "store" => store_until_the_end(&cache),
+        "ask" => ask_until_the_end(&cache),
+        part => Err(format!("no part {part}").into()),
+    }
+}
+
+fn spawn(part: &str, folder: &Path) -> std::io::Result<Child> {
+    Command::new(std::env::current_exe()?)
+        .args(["--exact", "child", "--test-threads=1"])
+        .envs([("MEMOKIT_TEST_PART", part.as_ref()), ("MEMOKIT_TEST_FOLDER", folder.as_os_str())])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+}
+
+/// Loads and stores until it is told to end.
+fn store_until_the_end(cache: &FileCache) -> Outcome {
     let (mut stored, mut refused) = (0, 0);
     while cache.get("end")?.is_none() {
         let since = cache.records(&[], 0)?.sequence;
-        let loaded = truth(&cache)?;
+        let loaded = truth(cache)?;
         // Invalidations come in between.
         std::thread::yield_now();
         match cache.store("key", loaded.to_string().as_bytes(), None, since)? {
@@ -49,17 +67,7 @@ fn child() -> Outcome {
 fn no_process_stores_what_another_has_invalidated() -> Outcome {
     let folder = tempfile::tempdir()?;
     let cache = FileCache::builder(folder.path()).max_bytes(64 << 20).build()?;
-    let mut children = Vec::new();
-    for _ in 0..2 {
-        children.push(
-            Command::new(std::env::current_exe()?)
-                .args(["--exact", "child", "--test-threads=1"])
-                .env("MEMOKIT_TEST_FOLDER", folder.path())
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .spawn()?,
-        );
-    }
+    let children = [spawn("store", folder.path())?, spawn("store", folder.path())?];
     while cache.get("stored and refused")?.is_none() {
         std::thread::yield_now();
     }
@@ -77,6 +85,57 @@ fn no_process_stores_what_another_has_invalidated() -> Outcome {
     if let Some(bytes) = cache.get("key")? {
         assert_eq!(number(&bytes), truth(&cache)?);
     }
+    Ok(())
+}
+
+/// Asks what is recorded, in the words of [`no_process_overlooks_what_another_has_recorded`].
+fn ask_until_the_end(cache: &FileCache) -> Outcome {
+    let function = function_name("asked:");
+    let told = |key| Ok::<_, memo_core::Error>(cache.get(key)?.map_or(0, |bytes| number(&bytes).cast_unsigned()));
+    let mut asked = 0;
+    while cache.get("end")?.is_none() {
+        let (sequence, void) = (told("sequence")?, told("void")?);
+        // Twice: the second time nothing was read in between.
+        for _ in 0..2 {
+            let records = cache.records(&[&function], 0)?;
+            assert!(records.sequence >= sequence, "{} was given, and it is {} here", sequence, records.sequence);
+            assert!(records.numbers[0] >= void, "{void} was recorded, and it is {} here", records.numbers[0]);
+        }
+        asked += 1;
+        if asked == 100 || void > 0 {
+            cache.set(if void > 0 { "void seen" } else { "asking" }, b"", None)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn no_process_overlooks_what_another_has_recorded() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let cache = FileCache::builder(folder.path()).max_bytes(64 << 20).build()?;
+    let mut child = spawn("ask", folder.path())?;
+    let wait_for = |key, child: &mut Child| -> Outcome {
+        while cache.get(key)?.is_none() {
+            if let Some(status) = child.try_wait()? {
+                return Err(format!("the child ended: {status}").into());
+            }
+            std::thread::yield_now();
+        }
+        Ok(())
+    };
+    wait_for("asking", &mut child)?;
+    for _ in 0..3_000 {
+        let done = cache.invalidate(&Invalidation { keys: &["key"], keep: KEEP, ..Invalidation::default() })?;
+        cache.set("sequence", done.sequence.to_string().as_bytes(), None)?;
+    }
+    let (function, other) = (function_name("asked:"), function_name("other:"));
+    // Now there is something to look for, first of another function.
+    cache.invalidate(&Invalidation { names: &[&other], keep: KEEP, ..Invalidation::default() })?;
+    let done = cache.invalidate(&Invalidation { names: &[&function], keep: KEEP, ..Invalidation::default() })?;
+    cache.set("void", done.sequence.to_string().as_bytes(), None)?;
+    wait_for("void seen", &mut child)?;
+    cache.set("end", b"", None)?;
+    assert!(child.wait()?.success());
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use crate::common::MOST_NAMES;
 use heed::{Result, RoTxn, RwTxn};
 use memo_core::clock;
 use memo_core::invalidation::Records;
+use parking_lot::Mutex;
 use std::ops::Bound;
 
 const LEDGER_KEY: &[u8] = &[OWN, b's'];
@@ -50,6 +51,12 @@ impl Ledger {
         opened.entries.put(txn, LEDGER_KEY, all.as_flattened())
     }
 
+    /// What is recorded of these names, where none has a record. Invalidations of keys leave tombstones alone, so mostly
+    /// that is so.
+    fn of_all(self, names: &[&str]) -> Records {
+        Records { sequence: self.sequence, numbers: vec![self.floor; names.len()] }
+    }
+
     /// A folder that knows no number as high has lost its numbers: all that is older is void.
     fn start_over_below(&mut self, seen: u64) -> bool {
         let lost = self.sequence < seen;
@@ -72,9 +79,15 @@ fn own_key(kind: u8, name: &str) -> Vec<u8> {
     [&[OWN, kind], name.as_bytes()].concat()
 }
 
+/// The ledger as of a transaction, while no function and no tag has a record. It answers a hit without a transaction of
+/// its own as long as none came after it.
+#[derive(Default)]
+pub(super) struct Latest(Mutex<Option<(usize, Ledger)>>);
+
 /// The records and tombstones of an open folder, of which those of so many bytes are kept.
 pub(super) struct Coherence<'a> {
     pub(super) opened: &'a Opened,
+    pub(super) latest: &'a Latest,
     pub(super) bytes: u64,
 }
 
@@ -129,19 +142,30 @@ impl Coherence<'_> {
         Ok(if until > clock::wall_millis() { floor.max(number) } else { floor })
     }
 
+    /// As [`records`](Coherence::records), where that can be told without a transaction.
+    pub(super) fn records_at_once(&self, names: &[&str], seen: u64) -> Option<Records> {
+        // Who would have to wait reads them.
+        let (transaction, ledger) = (*self.latest.0.try_lock()?)?;
+        // Asked last: a change that was over before this call has raised it.
+        let is_latest = || self.opened.env.info().last_txn_id == transaction;
+        (ledger.sequence >= seen && is_latest()).then(|| ledger.of_all(names))
+    }
+
     /// The numbers of these names, or `None` where a caller has seen one that is not known here.
     pub(super) fn records(&self, txn: &RoTxn<'_>, names: &[&str], seen: u64) -> Result<Option<Records>> {
         let ledger = Ledger::read(self.opened, txn)?;
+        if let Some(mut latest) = self.latest.0.try_lock() {
+            *latest = (ledger.names == 0).then(|| (txn.id(), ledger));
+        }
         if ledger.sequence < seen {
             return Ok(None);
         }
+        if ledger.names == 0 {
+            return Ok(Some(ledger.of_all(names)));
+        }
         let mut found = Vec::with_capacity(names.len());
         for name in names {
-            // Of keys there are tombstones alone, so mostly nothing has to be looked for.
-            let record = match ledger.names {
-                0 => None,
-                _ => self.opened.entries.get(txn, &own_key(RECORD, name))?.and_then(numbers),
-            };
+            let record = self.opened.entries.get(txn, &own_key(RECORD, name))?.and_then(numbers);
             found.push(record.map_or(ledger.floor, |[number]| ledger.floor.max(number)));
         }
         Ok(Some(Records { sequence: ledger.sequence, numbers: found }))

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 impl FileCache {
     fn coherence(&self) -> Coherence<'_> {
-        Coherence { opened: self.store.opened(), bytes: self.store.room().transaction() }
+        let store = &self.store;
+        Coherence { opened: store.opened(), latest: store.latest(), bytes: store.room().transaction() }
     }
 
     /// The number, its records and the first keys go in one transaction, further keys in others. The entries of functions
@@ -89,6 +90,9 @@ impl FileCache {
     pub(super) fn recorded(&self, names: &[&str], seen: u64) -> Result<Records, Error> {
         check_records(names, seen)?;
         let coherence = self.coherence();
+        if let Some(records) = coherence.records_at_once(names, seen) {
+            return Ok(records);
+        }
         let attempted = || self.attempted("reading the records of invalidations");
         let read = || {
             let found = self.store.snapshot().and_then(|txn| coherence.records(&txn, names, seen));

@@ -1,6 +1,7 @@
 //! One open folder: the reads and the transactions that the operations are made of, and the table of the folders that
 //! this process has open.
 
+use super::coherence::Latest;
 use super::config::FileCacheBuilder;
 use super::env::{self, Opened};
 use super::folder::Folder;
@@ -54,6 +55,7 @@ pub(super) struct Shared {
     session: Session,
     folder: Folder,
     room: Room,
+    latest: Latest,
     writes: AtomicU32,
     _listed: Listed,
 }
@@ -111,6 +113,7 @@ impl Store {
             session: Session::new(active),
             folder,
             room,
+            latest: Latest::default(),
             writes: AtomicU32::new(0),
             _listed: Listed(path.clone()),
         });
@@ -163,6 +166,11 @@ impl Shared {
 
     pub(super) fn room(&self) -> &Room {
         &self.room
+    }
+
+    /// What was read last of the invalidations.
+    pub(super) fn latest(&self) -> &Latest {
+        &self.latest
     }
 
     /// Lets other processes know what was used here.
