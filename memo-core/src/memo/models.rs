@@ -5,6 +5,7 @@
 
 mod both_levels;
 
+use super::cell;
 use super::function::Function;
 use super::io::{Blocking, ready};
 use super::keep::Keep;
@@ -114,6 +115,33 @@ fn instantiations_that_race_for_the_first_slot_stay_apart() {
         assert_ne!(mine, other);
         assert_eq!((one(), two()), (mine, other));
         assert_eq!(function.reached().len(), 2);
+    });
+}
+
+#[test]
+fn what_a_hit_has_at_hand_is_the_memo_of_its_instantiation() {
+    /// Whether its memo is at hand now. One function for all that ask, since elsewhere a kind may have another address.
+    fn look<T: 'static>(function: &'static Function) -> bool {
+        let kind = cell::kind::<T, u8, u32>(Instance::new());
+        // As a call does: a glance, and a look where that has nothing at hand.
+        for _ in 0..2 {
+            let at_hand = function.noted(&kind).map(std::ptr::from_ref);
+            let memo = function.memo_of::<T, u8, u32>(Instance::new(), || None);
+            assert!(at_hand.is_none_or(|at_hand| std::ptr::eq(at_hand, memo)));
+            function.note(kind.untyped);
+        }
+        function.noted(&kind).is_some()
+    }
+
+    explore(|| {
+        let function = function(|function| function);
+        let caller = |look: fn(&'static Function) -> bool| -> Box<dyn FnOnce() + Send> {
+            Box::new(move || {
+                look(function);
+            })
+        };
+        together([caller(look::<u8>), caller(look::<u16>), caller(look::<u8>)]);
+        assert!(look::<u8>(function) != look::<u16>(function), "the first one is at hand, and no other");
     });
 }
 
