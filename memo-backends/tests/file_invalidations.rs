@@ -43,10 +43,16 @@ fn spawn(part: &str, folder: &Path) -> std::io::Result<Child> {
         .spawn()
 }
 
+/// Whether a child goes on: until it is told to end, or its parent has gone.
+fn goes_on(cache: &FileCache, parent: u32) -> Result<bool, memo_core::Error> {
+    Ok(std::os::unix::process::parent_id() == parent && cache.get("end")?.is_none())
+}
+
 /// Loads and stores until it is told to end.
 fn store_until_the_end(cache: &FileCache) -> Outcome {
+    let parent = std::os::unix::process::parent_id();
     let (mut stored, mut refused) = (0, 0);
-    while cache.get("end")?.is_none() {
+    while goes_on(cache, parent)? {
         let since = cache.records(&[], 0)?.sequence;
         let loaded = truth(cache)?;
         // Invalidations come in between.
@@ -92,8 +98,8 @@ fn no_process_stores_what_another_has_invalidated() -> Outcome {
 fn ask_until_the_end(cache: &FileCache) -> Outcome {
     let function = function_name("asked:");
     let told = |key| Ok::<_, memo_core::Error>(cache.get(key)?.map_or(0, |bytes| number(&bytes).cast_unsigned()));
-    let mut asked = 0;
-    while cache.get("end")?.is_none() {
+    let (parent, mut asked) = (std::os::unix::process::parent_id(), 0);
+    while goes_on(cache, parent)? {
         let (sequence, void) = (told("sequence")?, told("void")?);
         // Twice: the second time nothing was read in between.
         for _ in 0..2 {

@@ -151,7 +151,8 @@ impl Coherence<'_> {
         (ledger.sequence >= seen && is_latest()).then(|| ledger.of_all(names))
     }
 
-    /// The numbers of these names, or `None` where a caller has seen one that is not known here.
+    /// The numbers of these names, or `None` where a caller has seen one that is not known here. Keeps the ledger for
+    /// [`records_at_once`](Coherence::records_at_once).
     pub(super) fn records(&self, txn: &RoTxn<'_>, names: &[&str], seen: u64) -> Result<Option<Records>> {
         let ledger = Ledger::read(self.opened, txn)?;
         if let Some(mut latest) = self.latest.0.try_lock() {

@@ -94,7 +94,7 @@ where
 {
     let kind = cell::kind::<T, P::Owned, O::Value>(instance);
     let look = |door| look(function, instance, kind.untyped, outcome, parts, door);
-    let Some(memo) = function.noted(&kind) else { return look(door) };
+    let Some(memo) = function.slots.noted(&kind) else { return look(door) };
     match memo.glance(&Borrowed(parts)) {
         Glance::Fresh(hit) if valid::is_hit(outcome, function, memo, || parts.to_owned(), &hit) => {
             door.note(|facts| facts.local_hit(hit.created, hit.deadline));
@@ -129,7 +129,7 @@ where
 {
     let memo = function.memo::<T, O, P>(instance, outcome);
     let looked = if function.local {
-        function.note(kind);
+        function.slots.note(kind);
         memo.get(&Borrowed(parts))
     } else {
         Looked::Nothing

@@ -114,37 +114,40 @@ impl Slot {
     }
 
     /// The memo, if it is of this instantiation and of these types.
-    #[expect(clippy::cast_ptr_alignment, reason = "it points to a `Memo<K, V>`, as shown below")]
     #[inline(always)]
     fn get<K: 'static, V: 'static>(self, id: Id) -> Option<&'static Memo<K, V>> {
         // Of two ids whose `all` is the same, `entry` is.
         if self.id.all != id.all || id.entry != TypeId::of::<(K, V)>() {
             return None;
         }
-        // SAFETY: `self.id.entry` is the id of `(K, V)`, so by the invariant of `Slot` the memo is a `Memo<K, V>`. It
-        // lives for ever.
-        Some(unsafe { &*std::ptr::from_ref(self.memo).cast::<Memo<K, V>>() })
+        // SAFETY: `self.id.entry` is the id of `(K, V)`.
+        Some(unsafe { self.memo() })
+    }
+
+    /// The memo with its types.
+    ///
+    /// # Safety
+    /// `self.id.entry` is the id of `(K, V)`.
+    #[expect(clippy::cast_ptr_alignment, reason = "it points to a `Memo<K, V>`, as shown below")]
+    #[inline(always)]
+    unsafe fn memo<K, V>(self) -> &'static Memo<K, V> {
+        // SAFETY: as the caller says, so by the invariant of `Slot` the memo is a `Memo<K, V>`. It lives for ever.
+        unsafe { &*std::ptr::from_ref(self.memo).cast::<Memo<K, V>>() }
     }
 }
 
 /// The memos of one function.
 pub(super) struct Slots {
-    /// What the first one is of, where it was first looked for by who looks into it at every call; null before.
+    /// What the first one, which is there, is of, where it was first looked for by who looks into it at every call; null
+    /// before.
     kind: AtomicPtr<Kind>,
-    /// Its memo, which is a `Memo<K, V>` of the types that `kind` tells. Written before `kind`.
-    memo: AtomicPtr<()>,
     first: OnceLock<Slot>,
     others: RwLock<Option<Map<Id>>>,
 }
 
 impl Slots {
     pub(super) const fn new() -> Self {
-        Slots {
-            kind: AtomicPtr::new(std::ptr::null_mut()),
-            memo: AtomicPtr::new(std::ptr::null_mut()),
-            first: OnceLock::new(),
-            others: RwLock::new(None),
-        }
+        Slots { kind: AtomicPtr::new(std::ptr::null_mut()), first: OnceLock::new(), others: RwLock::new(None) }
     }
 
     /// The memo of this instantiation, if it is the first one and was [noted](Slots::note) to be of this kind.
@@ -158,14 +161,9 @@ impl Slots {
         if !std::ptr::eq(self.kind.load(Ordering::Acquire), kind.untyped) {
             return None;
         }
-        let memo = self.memo.load(Ordering::Relaxed).cast::<Memo<K, V>>();
-        // SAFETY: what is at one address tells one id, and whoever noted the kind found it to be the slot's. It is that of
-        // `(K, V)`, so by the invariant of `Slot` the memo is a `Memo<K, V>`. It was written before, and lives for ever.
-        unsafe {
-            // Or it is asked whether there is one.
-            std::hint::assert_unchecked(!memo.is_null());
-            Some(&*memo)
-        }
+        // SAFETY: whoever noted the kind found the slot there before, and of the id that the kind tells. What is at one
+        // address tells one id, and this one tells that of `(K, V)`.
+        Some(unsafe { self.first.get().unwrap_unchecked().memo() })
     }
 
     /// The memo of this kind, which is there, is [found at once](Slots::noted) from here on, if it is the first one.
@@ -174,8 +172,7 @@ impl Slots {
         if !self.kind.load(Ordering::Relaxed).is_null() {
             return;
         }
-        if let Some(slot) = self.first.get().filter(|slot| slot.id == (kind.id)()) {
-            self.memo.store(std::ptr::from_ref(slot.memo).cast_mut().cast(), Ordering::Relaxed);
+        if self.first.get().is_some_and(|slot| slot.id == (kind.id)()) {
             let new = std::ptr::from_ref(kind).cast_mut();
             let _ = self.kind.compare_exchange(std::ptr::null_mut(), new, Ordering::Release, Ordering::Relaxed);
         }

@@ -125,12 +125,12 @@ fn what_a_hit_has_at_hand_is_the_memo_of_its_instantiation() {
         let kind = cell::kind::<T, u8, u32>(Instance::new());
         // As a call does: a glance, and a look where that has nothing at hand.
         for _ in 0..2 {
-            let at_hand = function.noted(&kind).map(std::ptr::from_ref);
+            let at_hand = function.slots.noted(&kind).map(std::ptr::from_ref);
             let memo = function.memo_of::<T, u8, u32>(Instance::new(), || None);
             assert!(at_hand.is_none_or(|at_hand| std::ptr::eq(at_hand, memo)));
-            function.note(kind.untyped);
+            function.slots.note(kind.untyped);
         }
-        function.noted(&kind).is_some()
+        function.slots.noted(&kind).is_some()
     }
 
     explore(|| {

@@ -4,7 +4,7 @@ mod settings;
 
 pub use settings::{Registered, check};
 
-use super::cell::{self, Id, Instance, Kind, KindOf, Slot, Slots};
+use super::cell::{self, Id, Instance, Slot, Slots};
 use super::thread::Threads;
 use super::untyped::Finished;
 use super::{AnyMemo, Memo, sweeper};
@@ -60,7 +60,7 @@ pub struct Function {
     /// A wrong setting is reported once, not at every call.
     told_setting: AtomicBool,
     pub(crate) counters: Counters,
-    slots: Slots,
+    pub(super) slots: Slots,
     /// With `scope = "thread"`, where it has no slots.
     pub(super) threads: Threads,
 }
@@ -211,22 +211,6 @@ impl Function {
         let memos = self.memos();
         let entries = memos.iter().map(|memo| memo.entries()).sum::<usize>() + self.threads.entries();
         Stats { weight: memos.iter().map(|memo| memo.weight()).sum(), ..self.counters.read(entries as u64) }
-    }
-
-    /// The memo of this kind, if its local level was [looked into](Function::note) before, and no other one first.
-    #[inline(always)]
-    pub(super) fn noted<T, K, V>(&self, kind: &KindOf<T, K, V>) -> Option<&'static Memo<K, V>>
-    where
-        T: ?Sized,
-        K: 'static,
-        V: 'static,
-    {
-        self.slots.noted(kind)
-    }
-
-    /// The local level of this kind's memo, which is there, is looked into.
-    pub(super) fn note(&self, kind: &'static Kind) {
-        self.slots.note(kind);
     }
 
     /// The memo of this instantiation.
